@@ -12,7 +12,10 @@ import type { Failure } from "./Failure.ts"
 export const CONSUMED = 0
 /** The sink keeps a reference to the piece's memory; more may come at once. */
 export const KEPT = 1
-/** The sink keeps a reference to the piece's memory and wants nothing more until it calls `resume`. */
+/**
+ * The sink keeps a reference to the piece's memory and wants nothing more until it calls `resume`. The source stops
+ * reading; what it has read already may still come.
+ */
 export const FULL = 2
 
 export type Flow = typeof CONSUMED | typeof KEPT | typeof FULL
@@ -42,11 +45,19 @@ export interface BodySource {
 export type BodyStream = (sink: BodySink) => BodySource
 
 /**
+ * A rewriting stage in place. With a `resume` of its own it is told when the reader wants more after {@link FULL};
+ * without one that goes straight to its source, which is right for stages that hold nothing back on purpose.
+ */
+export interface TransformSink extends BodySink {
+  resume?(): void
+}
+
+/**
  * One rewriting stage: receives the body that is on its way to `next` and passes on what it makes of it. It is told
  * when the reader is slow through the result of `next.write`, and forwards or absorbs that. A stage that works
  * asynchronously answers {@link FULL} itself and calls `source.resume()` when it is ready.
  */
-export type BodyTransform = (next: BodySink, source: BodySource) => BodySink
+export type BodyTransform = (next: BodySink, source: BodySource) => TransformSink
 
 /** The slower of two answers, for a sink that wrote more than once during one `write`. */
 export const slower = (a: Flow, b: Flow): Flow => (a > b ? a : b)

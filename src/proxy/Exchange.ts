@@ -49,7 +49,7 @@ export interface Downstream extends BodySink {
    * Starts to deliver the request body to `sink`; until then it waits, mostly in the kernel. The result is the
    * body's source.
    */
-  readBody(sink: BodySink): BodySource
+  readBody(exchange: Exchange, sink: BodySink): BodySource
   /** The final response is 101: both sides become byte streams. Bytes of the client go to `sink`. */
   upgrade(exchange: Exchange, fields: string, sink: BodySink): BodySource
   /** Where `write`'s back-pressure goes: resumed when the client has read enough. Set before `head`. */
@@ -58,10 +58,17 @@ export interface Downstream extends BodySink {
 
 /** The request side of a codec towards a backend, while one exchange uses it. */
 export interface UpstreamStream extends BodySink, BodySource {
-  /** Sends the head. `fields` are end-to-end fields; framing is added from `length` (-1: chunked, 0: no body). */
-  head(exchange: Exchange, fields: string, length: number): void
-  /** Response bytes that arrive in one read but are not yet asked for stay here. */
+  /** The request travels on a connection that has served others before. */
   readonly reused: boolean
+  /** Where the back-pressure of the request body goes. Set before the body starts. */
+  source: BodySource | null
+  /**
+   * Hands over the head. `fields` are end-to-end fields; framing is added from `length` (-1: chunked, 0: no body).
+   * With a body, it goes out with the first piece or with `flush`.
+   */
+  head(exchange: Exchange, fields: string, length: number): void
+  /** Everything handed over so far goes out now. */
+  flush(): void
 }
 
 /** What a stream to a backend reports. After `failed` or the end of the response nothing else is called. */
@@ -75,7 +82,7 @@ export interface UpstreamReceiver {
   head(status: number, reason: string, fields: Fields, length: number): void
   write(chunk: Buffer): Flow
   end(trailers: Fields | null): void
-  /** The end of what one read brought: a good moment to flush. */
+  /** What one read brought has been delivered: a good moment to flush. */
   pause(): void
   /** `before` tells whether it happened before any byte of a response arrived. */
   failed(failure: Failure, before: boolean): void
@@ -108,7 +115,7 @@ export class Exchange {
   /** `10`, `11` or `20`. */
   readonly version: number
   readonly scheme: "http" | "https"
-  /** End-to-end fields, `Host` and `Content-Length` included. */
+  /** End-to-end fields, `Host` included. Framing fields are never among them: see `requestLength`. */
   readonly fields: Fields
   /** Body bytes announced by the client, -1 when chunked, 0 when there is no body. */
   readonly requestLength: number
@@ -132,6 +139,12 @@ export class Exchange {
   status = 0
   /** Fields of the final response, while hooks may edit them and afterwards for the log. */
   response: Fields = NO_FIELDS
+  /** Body bytes announced with the final response, -1 when not known beforehand. */
+  responseLength = -1
+  /** The response has a `Date` of its own. */
+  dated = false
+  /** Close the client's connection after this response. */
+  closes = false
   failure: Failure | null = null
   /** The final head has been handed to the codec. */
   responded = false
@@ -186,9 +199,16 @@ export class Exchange {
     this.acceptsTrailers = request.acceptsTrailers
   }
 
-  /** First value of a request field. */
+  /** First value of a request field; `content-length` too, although it is no entry of `fields`. */
   header(lowerName: string): string | undefined {
+    if (lowerName === "content-length") return this.requestLength > 0 ? String(this.requestLength) : undefined
     return this.fields.get(lowerName)
+  }
+
+  /** First value of a field of the final response; `content-length` too. */
+  responseHeader(lowerName: string): string | undefined {
+    if (lowerName === "content-length") return this.responseLength >= 0 ? String(this.responseLength) : undefined
+    return this.response.get(lowerName)
   }
 
   /**

@@ -1,0 +1,75 @@
+/**
+ * How the layers meet, in the order of a configuration's way through the house.
+ *
+ *   ConfigSource ─▶ Config ─▶ Generations ─▶ Listeners ─▶ Proxy
+ *                      ▲          ▲  ▲  ▲
+ *                   Plugins ──────╯  │  ╰─────── AccessLog ◀─ AppLog
+ *                                Upstreams ◀─ Timekeeper
+ *
+ * Every arrow is a service that can be replaced by another layer: tests put a memory source in front, a captured
+ * access log behind, a test clock underneath (test/App.test.ts). {@link layer} leaves out what differs between a
+ * process, an embedding program and a test: the source, the logs, and plugins beyond the built-in ones.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Config, type ConfigOptions } from "./config/Config.ts"
+import { Generations } from "./generation/Generations.ts"
+import { Timekeeper } from "./platform/Timekeeper.ts"
+import * as PluginChecks from "./plugin/PluginChecks.ts"
+import type { Plugins } from "./plugin/Plugins.ts"
+import * as InProcess from "./server/InProcess.ts"
+import { type BoundAddress, Listeners } from "./server/Listeners.ts"
+import { Upstreams } from "./upstream/Upstreams.ts"
+
+export interface HandleOptions extends InProcess.InProcessOptions {
+  /** Server to enter by; default: the first of the configuration. */
+  readonly server?: string
+}
+
+/** A running proxy, as the program around it sees it. */
+export class Proxy extends Context.Service<
+  Proxy,
+  {
+    /** Sends a request through a server without a socket. Interrupting the effect is the client leaving. */
+    readonly handle: (request: Request, options?: HandleOptions) => Effect.Effect<Response>
+    /** Sockets that are bound, with their real ports. */
+    readonly addresses: Effect.Effect<ReadonlyArray<BoundAddress>>
+    /** Number of the generation that serves, counting from 1. */
+    readonly generation: Effect.Effect<number>
+  }
+>()("pingap/Proxy") {
+  static readonly layer = Layer.effect(
+    Proxy,
+    Effect.gen(function* () {
+      const generations = yield* Generations
+      const listeners = yield* Listeners
+      return {
+        handle: (request, options = {}) =>
+          Effect.suspend(() => {
+            const { servers } = generations.current()
+            const entry = options.server === undefined ? servers[0] : servers.find(({ name }) => name === options.server)
+            return entry === undefined
+              ? Effect.succeed(new Response("No such server", { status: 503 }))
+              : InProcess.handle(entry.runtime, request, options)
+          }),
+        addresses: listeners.addresses,
+        generation: Effect.sync(() => generations.current().id)
+      }
+    })
+  )
+}
+
+/** The configuration that is in force, checked with what the plugins know. */
+export const config = (options?: ConfigOptions) => Config.layer(options).pipe(Layer.provide(PluginChecks.layer))
+
+/** The stages behind the configuration. */
+export const layer = Proxy.layer.pipe(
+  Layer.provideMerge(Listeners.layer),
+  Layer.provideMerge(Generations.layer),
+  Layer.provideMerge(Upstreams.layer),
+  Layer.provideMerge(Timekeeper.layer)
+)
+
+/** What {@link layer} exposes. */
+export type Stages = Proxy | Listeners | Generations | Upstreams | Timekeeper | Plugins

@@ -1,0 +1,81 @@
+/**
+ * Serves a configuration until a signal says stop.
+ *
+ * Until the configuration is read the log has its defaults; then `[basic]` decides, also when it changes later.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as App from "../../App.ts"
+import { Config } from "../../config/Config.ts"
+import * as FileSource from "../../config/source/File.ts"
+import { AccessLog } from "../../log/AccessLog.ts"
+import { AppLog } from "../../log/AppLog.ts"
+import { Plugins } from "../../plugin/Plugins.ts"
+import * as Signals from "../../process/Signals.ts"
+import { Hurry } from "../../server/Listeners.ts"
+
+export interface RunOptions {
+  readonly conf: string
+  /** `--log` */
+  readonly log: string
+  readonly notes: ReadonlyArray<string>
+}
+
+/** Succeeds with the exit code after a graceful stop. */
+export const run = (options: RunOptions): Effect.Effect<number, Error> =>
+  Effect.gen(function* () {
+    const signals = yield* Signals.watch
+    const serving = Effect.gen(function* () {
+      const proxy = yield* App.Proxy
+      for (const note of options.notes) yield* Effect.logWarning(note)
+      for (const { host, port, server } of yield* proxy.addresses) {
+        yield* Effect.logInfo("listening", { server, address: port === -1 ? host : `${host}:${port}` })
+      }
+      const signal = yield* Deferred.await(signals.first)
+      yield* Effect.logInfo("stopping", { signal })
+    })
+    yield* serving.pipe(
+      Effect.provide(layer(options).pipe(Layer.provide(Layer.succeed(Hurry, signals.second))))
+    )
+    return 0
+  }).pipe(Effect.scoped)
+
+const layer = (options: RunOptions) => {
+  const config = App.config().pipe(
+    Layer.provide(FileSource.layer(options.conf)),
+    Layer.provide(AppLog.layer({ target: options.log }))
+  )
+  const log = Layer.unwrap(
+    Effect.gen(function* () {
+      const { basic } = (yield* (yield* Config).current).config
+      return AppLog.layer({
+        target: options.log,
+        level: basic.log_level ?? "",
+        json: basic.log_format_json,
+        bufferBytes: basic.log_buffered_size
+      })
+    })
+  )
+  return App.layer.pipe(
+    Layer.provideMerge(AccessLog.layer),
+    Layer.merge(followLevel),
+    Layer.provideMerge(log),
+    Layer.provideMerge(config),
+    Layer.provideMerge(Plugins.layer())
+  )
+}
+
+const followLevel = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const log = yield* AppLog
+    const config = yield* Config
+    yield* config.changes.pipe(
+      Stream.map((snapshot) => snapshot.config.basic.log_level ?? ""),
+      Stream.changes,
+      Stream.runForEach((level) => Effect.sync(() => void log.setLevel(level))),
+      Effect.forkScoped
+    )
+  })
+)

@@ -1,0 +1,106 @@
+/**
+ * The configuration that is in force, and its changes.
+ *
+ * The first load must succeed. After that, a document that is wrong changes nothing: it is logged, published on
+ * `rejected`, and the snapshot before it stays. A change that only concerns comments or spelling updates the places
+ * that `current` knows, and is no change of `changes`.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { ConfigSource } from "./ConfigSource.ts"
+import { type Diagnostic, format, formatAll } from "./Diagnostic.ts"
+import { BUILTIN_PLUGINS, decode, type RawDocument, type Snapshot } from "./Snapshot.ts"
+import type { CheckPlugin } from "./Validation.ts"
+
+/** A configuration that cannot be used. */
+export class ConfigError extends Data.TaggedError("ConfigError")<{ readonly diagnostics: ReadonlyArray<Diagnostic> }> {
+  /** Every finding, printed. */
+  override get message(): string {
+    return formatAll(this.diagnostics)
+  }
+}
+
+/** What the registry of plugins knows about plugin tables. By default nothing is checked. */
+export const PluginCheck = Context.Reference<{
+  readonly check: CheckPlugin
+  /** Names of plugins that exist without configuration. */
+  readonly builtinPlugins: ReadonlyArray<string>
+}>("pingap/config/PluginCheck", {
+  defaultValue: () => ({ check: () => [], builtinPlugins: BUILTIN_PLUGINS })
+})
+
+export interface ConfigOptions {
+  /** Whether warnings reject a configuration. */
+  readonly strict?: boolean
+}
+
+export class Config extends Context.Service<
+  Config,
+  {
+    readonly current: Effect.Effect<Snapshot>
+    /** The current snapshot, then each newer one whose content differs. */
+    readonly changes: Stream.Stream<Snapshot>
+    /** Configurations that were refused since the stream was started. */
+    readonly rejected: Stream.Stream<ConfigError>
+  }
+>()("pingap/config/Config") {
+  /** Follows the source. Fails when the first load does. */
+  static readonly layer = (options: ConfigOptions = {}): Layer.Layer<Config, ConfigError, ConfigSource> =>
+    Layer.effect(Config, make(options))
+}
+
+const make = Effect.fnUntraced(function* (options: ConfigOptions) {
+  const source = yield* ConfigSource
+  const { check, builtinPlugins } = yield* PluginCheck
+  const read = Effect.mapError(source.read, (error) => new ConfigError({ diagnostics: [error.diagnostic] }))
+  const decodeOptions = { strict: options.strict ?? false, checkPlugin: check, builtinPlugins }
+  const decodeAll = (documents: ReadonlyArray<RawDocument>) =>
+    Effect.fromResult(
+      Result.mapError(decode(documents, decodeOptions), (diagnostics) => new ConfigError({ diagnostics }))
+    )
+
+  let seen = yield* read
+  const first = yield* decodeAll(seen)
+  yield* logWarnings(first)
+  const ref = yield* SubscriptionRef.make(first)
+  const rejected = yield* PubSub.sliding<ConfigError>(16)
+
+  const load = Effect.gen(function* () {
+    const documents = yield* read
+    if (Equal.equals(documents, seen)) return
+    seen = documents
+    const snapshot = yield* decodeAll(documents)
+    yield* logWarnings(snapshot)
+    yield* SubscriptionRef.set(ref, snapshot)
+  }).pipe(
+    Effect.catch((error) =>
+      Effect.andThen(
+        Effect.logWarning(`configuration is rejected, the previous one stays\n${error.message}`),
+        PubSub.publish(rejected, error)
+      )
+    ),
+    Effect.annotateLogs({ category: "config" })
+  )
+  yield* source.changes.pipe(
+    Stream.runForEach(() => load),
+    Effect.catchCause((cause) => Effect.logError("configuration is not followed any more", cause)),
+    Effect.forkScoped
+  )
+  return Config.of({
+    current: SubscriptionRef.get(ref),
+    changes: Stream.changesWith(SubscriptionRef.changes(ref), (a, b) => Equal.equals(a.config, b.config)),
+    rejected: Stream.fromPubSub(rejected)
+  })
+})
+
+const logWarnings = (snapshot: Snapshot): Effect.Effect<void> =>
+  Effect.forEach(snapshot.warnings, (warning) => Effect.logWarning(format(warning)), { discard: true }).pipe(
+    Effect.annotateLogs({ category: "config" })
+  )

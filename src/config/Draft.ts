@@ -1,0 +1,235 @@
+/**
+ * A configuration between text and decoding: the items of all documents, merged, each knowing where it came from,
+ * and the list of findings so far.
+ *
+ * A table may stand in one document only; the sections themselves may be spread over several. Nothing is thrown:
+ * whatever is wrong is reported at its place and the rest goes on. Spec: config 1.2.
+ */
+import { KNOWN_KEYS, NAMED_SECTIONS, type NamedSection } from "./ConfigSchema.ts"
+import { type Diagnostic, didYouMean, formatPath, type Severity } from "./Diagnostic.ts"
+import * as Toml from "./format/Toml.ts"
+import type { Path, Positions, Span } from "./format/TomlPositions.ts"
+
+/** A document as its source delivered it. */
+export interface RawDocument {
+  /** Name for diagnostics, usually the path of the file. */
+  readonly file: string
+  readonly text: string
+}
+
+export type Section = NamedSection | "basic"
+
+export type Table = Record<string, unknown>
+
+/** A parsed document. */
+export interface Origin {
+  readonly file: string
+  readonly positions: Positions
+}
+
+/** Where something stands. */
+export interface Place {
+  readonly file: string
+  readonly span: Span
+  /** The text of that line. */
+  readonly text: string
+}
+
+/** One table of the configuration, `[section.name]`, before decoding. */
+export interface Item {
+  readonly section: Section
+  readonly name: string
+  /** Path of the table in its document. */
+  readonly path: Path
+  readonly origin: Origin
+  /** The table, with the keys of its includes once they are expanded. */
+  table: Table
+  /** Where the keys stand that an include brought. */
+  readonly included: Map<string, Place>
+}
+
+/** What a finding says besides its place. */
+export interface Details {
+  readonly expected?: string | undefined
+  readonly hint?: string | undefined
+}
+
+/** Collects the items of all documents and the findings about them. */
+export class Draft {
+  readonly diagnostics: Array<Diagnostic> = []
+  readonly items: Readonly<Record<Section, Map<string, Item>>> = {
+    basic: new Map(),
+    servers: new Map(),
+    locations: new Map(),
+    upstreams: new Map(),
+    plugins: new Map(),
+    certificates: new Map(),
+    storages: new Map()
+  }
+  private readonly strict: boolean
+
+  constructor(strict: boolean) {
+    this.strict = strict
+  }
+
+  /** Parses a document and takes over its items. */
+  add(document: RawDocument): void {
+    const parsed = Toml.parse(document.text)
+    if (parsed._tag === "TomlError") {
+      const span = { line: parsed.line, column: parsed.column, length: 1 }
+      const text = document.text.split("\n", parsed.line)[parsed.line - 1] ?? ""
+      this.report("error", { file: document.file, span, text: text.replace(/\r$/, "") }, "", parsed.message)
+      return
+    }
+    const origin = { file: document.file, positions: parsed.positions }
+    for (const [key, value] of Object.entries(parsed.value)) this.addSection(origin, key, value)
+  }
+
+  private addSection(origin: Origin, key: string, value: unknown): void {
+    const named = NAMED_SECTIONS.find((section) => section === key)
+    if (named === undefined && key !== "basic") {
+      const hint = didYouMean(key, [...NAMED_SECTIONS, "basic"])
+      this.reportAt("warning", origin, [key], "unknown section is ignored", { hint })
+    } else if (!isTable(value)) {
+      this.reportAt("error", origin, [key], `wrong type, found ${kindOf(value)}`, { expected: "a table" })
+    } else if (named === undefined) this.addItem(origin, "basic", "", ["basic"], value)
+    else for (const [name, table] of Object.entries(value)) this.addNamed(origin, named, name, table)
+  }
+
+  private addNamed(origin: Origin, section: NamedSection, name: string, value: unknown): void {
+    const path = [section, name]
+    if (!isTable(value)) {
+      this.reportAt("error", origin, path, `wrong type, found ${kindOf(value)}`, { expected: "a table" })
+    } else if (name === "" || name === "." || name === ".." || /[/\\\0]/.test(name)) {
+      this.reportAt("error", origin, path, "invalid config name", {
+        expected: "a name that is not empty, not a dot or two, and without /, \\ and NUL"
+      })
+    } else this.addItem(origin, section, name, path, value)
+  }
+
+  private addItem(origin: Origin, section: Section, name: string, path: Path, table: Table): void {
+    const other = this.items[section].get(name)
+    if (other === undefined) {
+      this.items[section].set(name, { section, name, path, origin, table, included: new Map() })
+      return
+    }
+    const first = other.origin.positions.locate(path).span
+    this.reportAt(
+      "error",
+      origin,
+      path,
+      `table is already defined at ${other.origin.file}:${first.line}:${first.column}`
+    )
+  }
+
+  /** The item of that name. */
+  item(section: Section, name: string): Item | undefined {
+    return this.items[section].get(name)
+  }
+
+  /** Where a path of the merged configuration stands, or its nearest ancestor. */
+  locate(path: Path): Place | undefined {
+    const [section, name] = path
+    if (typeof section !== "string" || !Object.hasOwn(this.items, section)) return undefined
+    const key = section === "basic" ? path[1] : path[2]
+    const item = this.items[section as Section].get(section === "basic" ? "" : String(name))
+    if (item === undefined) return undefined
+    const included = key === undefined ? undefined : item.included.get(String(key))
+    return included ?? placeOf(item.origin, item.origin.positions.locate(path).span)
+  }
+
+  /** Reports something about a key of an item; `path` is relative to the item. */
+  about(severity: Severity, item: Item, path: Path, message: string, details?: Details): void {
+    const full = [...item.path, ...path]
+    const place = this.locate(full)
+    if (place !== undefined) this.report(severity, place, formatPath(full), message, details)
+  }
+
+  private reportAt(severity: Severity, origin: Origin, path: Path, message: string, details?: Details): void {
+    const place = placeOf(origin, origin.positions.locate(path).span)
+    this.report(severity, place, formatPath(path), message, details)
+  }
+
+  report(severity: Severity, place: Place, path: string, message: string, details: Details = {}): void {
+    const { line, column, length } = place.span
+    this.diagnostics.push({
+      severity: this.strict ? "error" : severity,
+      file: place.file,
+      line,
+      column,
+      path,
+      message,
+      ...(details.expected === undefined ? undefined : { expected: details.expected }),
+      ...(details.hint === undefined ? undefined : { hint: details.hint }),
+      excerpt: { text: place.text.length > MAX_EXCERPT ? `${place.text.slice(0, MAX_EXCERPT)}…` : place.text, length }
+    })
+  }
+
+  get failed(): boolean {
+    return this.diagnostics.some((diagnostic) => diagnostic.severity === "error")
+  }
+
+  /** True when something is wrong with exactly that path. */
+  hasError(path: Path): boolean {
+    const text = formatPath(path)
+    return this.diagnostics.some((diagnostic) => diagnostic.severity === "error" && diagnostic.path === text)
+  }
+
+  /** Warns about keys that mean nothing. Spec: config 17, item 1. */
+  reportUnknownKeys(item: Item): void {
+    const known = KNOWN_KEYS[item.section]
+    if (known === undefined) return
+    for (const key of Object.keys(item.table)) {
+      if (known.includes(key)) continue
+      const hint = MOVED.get(`${item.section}.${key}`) ?? didYouMean(key, known)
+      this.about("warning", item, [key], "unknown key is ignored", { hint })
+    }
+  }
+}
+
+// Keys that the reference's sample file shows although its program does not know them. Spec: config 4.
+const MOVED: ReadonlyMap<string, string> = new Map([
+  ["basic.cache_directory", "a plugin of category cache has the key directory for this"],
+  ["basic.cache_max_size", "a plugin of category cache has the key max_size for this"]
+])
+
+export const isTable = (value: unknown): value is Table =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
+
+/** The text of a key, or `undefined` when it is absent or no text. */
+export const text = (item: Item, key: string): string | undefined => {
+  const value = item.table[key]
+  return typeof value === "string" ? value : undefined
+}
+
+/** The texts of a list, with their positions; elements that are no text are left to decoding. */
+export const texts = (item: Item, key: string): ReadonlyArray<readonly [index: number, text: string]> => {
+  const value = item.table[key]
+  return Array.isArray(value)
+    ? value.flatMap((element, index) => (typeof element === "string" ? [[index, element] as const] : []))
+    : []
+}
+
+/** What to say about a name that no item has. */
+export const reference = (name: string, names: Iterable<string>, kind: string): Details => ({
+  expected: `the name of a configured ${kind}`,
+  hint: didYouMean(name, names)
+})
+
+/** What a TOML value is, in words. */
+export const kindOf = (value: unknown): string => {
+  if (typeof value === "string") return value === "" ? "an empty string" : "a string"
+  if (typeof value === "number") return Number.isInteger(value) ? (value < 0 ? "a negative integer" : "an integer") : "a float"
+  if (typeof value === "boolean") return "a boolean"
+  if (Array.isArray(value)) return "a list"
+  return value instanceof Date ? "a date" : "a table"
+}
+
+/** The place of a span in a document. */
+export const placeOf = (origin: Origin, span: Span): Place => ({
+  file: origin.file,
+  span,
+  text: origin.positions.lineText(span.line)
+})
+
+const MAX_EXCERPT = 160

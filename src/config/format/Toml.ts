@@ -1,0 +1,61 @@
+/**
+ * TOML text as a plain object, together with the place of every key in the text.
+ *
+ * The values come from `smol-toml`, which keeps no positions; the places come from a second pass over text that is
+ * already known to be valid. Whatever the text is, {@link parse} returns: a syntax error, a key that could reach an
+ * object's prototype, a NUL or a nesting beyond {@link MAX_DEPTH} is a {@link TomlError} with line and column.
+ */
+import { parse as parseToml, TomlError as TomlSyntaxError, type TomlTable } from "smol-toml"
+import { type Positions, scan } from "./TomlPositions.ts"
+
+/** Levels of tables and arrays that a document may have. Configuration needs five. */
+export const MAX_DEPTH = 64
+
+/** Why a text is not a document, and where. Lines and columns count from 1. */
+export class TomlError {
+  readonly _tag = "TomlError"
+  readonly message: string
+  readonly line: number
+  readonly column: number
+
+  constructor(message: string, line: number, column: number) {
+    this.message = message
+    this.line = line
+    this.column = column
+  }
+}
+
+/** A parsed text. Tables have no prototype. */
+export interface TomlDocument {
+  readonly _tag: "TomlDocument"
+  readonly value: TomlTable
+  readonly positions: Positions
+}
+
+/** Reads a TOML text. */
+export const parse = (text: string): TomlDocument | TomlError => {
+  let value: TomlTable
+  try {
+    value = parseToml(text, { maxDepth: MAX_DEPTH, unsafeKeyBehaviour: "throw" })
+  } catch (cause) {
+    return cause instanceof TomlSyntaxError
+      ? new TomlError(messageOf(cause, text), cause.line, cause.column)
+      : new TomlError("text cannot be read as TOML", 1, 1)
+  }
+  const positions = scan(text, MAX_DEPTH)
+  return positions._tag === "TooDeep"
+    ? new TomlError(NESTED, positions.line, positions.column)
+    : { _tag: "TomlDocument", value, positions }
+}
+
+const NESTED = `tables are nested deeper than ${MAX_DEPTH} levels`
+
+// The library's message is `Invalid TOML document: <what>` followed by an excerpt, which diagnostics draw themselves.
+const messageOf = (error: TomlSyntaxError, text: string): string => {
+  const what = error.message.split("\n", 1)[0]!.replace("Invalid TOML document: ", "")
+  if (what.includes("unsafe property")) return "the keys __proto__ and constructor are not allowed"
+  if (what.includes("excessively nested")) return NESTED
+  if (!what.includes("control characters are not allowed in strings")) return what
+  const line = text.split("\n", error.line)[error.line - 1] ?? ""
+  return line.replace(/\r$/, "").length < error.column ? "string is not closed on its line" : what
+}

@@ -1,0 +1,337 @@
+/**
+ * Where the keys of a TOML text stand: a pass over valid TOML that builds a tree of the same shape as the parsed
+ * value, with the place of each key, array element and table header.
+ *
+ * The text has been accepted by a TOML parser before, so this pass only has to find its way, not to judge: strings
+ * are skipped by their delimiters, other values up to the next comma, bracket, comment or line end.
+ */
+import { parse as parseToml } from "smol-toml"
+
+/** A stretch of one line. Lines and columns count from 1, columns in UTF-16 units as in editors. */
+export interface Span {
+  readonly line: number
+  readonly column: number
+  readonly length: number
+}
+
+/** A path into the parsed value: keys of tables and indexes of arrays. */
+export type Path = ReadonlyArray<string | number>
+
+/** A place for a path that may not exist. */
+export interface Located {
+  readonly span: Span
+  /** True when the whole path was found; otherwise the span is that of its nearest ancestor. */
+  readonly exact: boolean
+}
+
+/** The text is nested deeper than allowed. */
+export interface TooDeep extends Span {
+  readonly _tag: "TooDeep"
+}
+
+interface Node {
+  start: number
+  end: number
+  /** Where the value begins; -1 for what only a table header or a dotted key introduced. */
+  value: number
+  children: Map<string, Node> | undefined
+  items: Array<Node> | undefined
+}
+
+const makeNode = (start: number, end: number): Node => ({
+  start,
+  end,
+  value: -1,
+  children: undefined,
+  items: undefined
+})
+
+/** The place of every key of one text. Made by {@link scan}. */
+export class Positions {
+  readonly _tag = "Positions"
+  private readonly text: string
+  private readonly root: Node
+  private lines: ReadonlyArray<number> | undefined
+
+  constructor(text: string, root: Node) {
+    this.text = text
+    this.root = root
+  }
+
+  /** The place of a key or array element, or of the nearest table around it. */
+  locate(path: Path): Located {
+    let node = this.root
+    for (const step of path) {
+      const next = childOf(node, step)
+      if (next === undefined) return { span: this.span(node.start, node.end), exact: false }
+      node = next
+    }
+    return { span: this.span(node.start, node.end), exact: true }
+  }
+
+  /**
+   * The place of a line and column inside a multi-line string: TOML that is kept in a storage has its mistakes there.
+   * For strings on one line and strings with escapes it is the place of the key.
+   */
+  inside(path: Path, line: number, column: number): Span {
+    let node: Node | undefined = this.root
+    for (const step of path) node = node === undefined ? undefined : childOf(node, step)
+    if (node === undefined || node.value < 0) return this.locate(path).span
+    const quotes = this.text.slice(node.value, node.value + 3)
+    const body = this.text.slice(node.value + 3, skipString(this.text, node.value) - 3)
+    if (quotes !== "'''" && (quotes !== '"""' || body.includes("\\"))) return this.locate(path).span
+    const first = this.span(node.value + 3, node.value + 3)
+    // A line end right behind the opening quotes is not part of the string.
+    if (/^\r?\n/.test(body)) return { line: first.line + line, column, length: 1 }
+    return { line: first.line + line - 1, column: line === 1 ? first.column + column - 1 : column, length: 1 }
+  }
+
+  /** The text of a line, without its end. */
+  lineText(line: number): string {
+    this.lines ??= lineStarts(this.text)
+    const start = this.lines[line - 1] ?? this.text.length
+    return this.text.slice(start, lineEnd(this.text, start)).replace(/\r$/, "")
+  }
+
+  /** Every path of the text, for tests against the parsed value. */
+  paths(): Array<Path> {
+    const found: Array<Path> = []
+    const visit = (node: Node, path: Path): void => {
+      for (const [name, child] of node.children ?? []) {
+        found.push([...path, name])
+        visit(child, [...path, name])
+      }
+      for (const [index, item] of (node.items ?? []).entries()) {
+        found.push([...path, index])
+        visit(item, [...path, index])
+      }
+    }
+    visit(this.root, [])
+    return found
+  }
+
+  private span(start: number, end: number): Span {
+    this.lines ??= lineStarts(this.text)
+    return spanOf(this.lines, start, end)
+  }
+}
+
+/** Builds the positions of a text that a TOML parser accepts. */
+export const scan = (text: string, maxDepth: number): Positions | TooDeep => {
+  const scanner = new Scanner(text, maxDepth)
+  const root = scanner.document()
+  if (scanner.tooDeep === -1) return new Positions(text, root)
+  return { _tag: "TooDeep", ...spanOf(lineStarts(text), scanner.tooDeep, scanner.tooDeep + 1) }
+}
+
+const childOf = (node: Node, step: string | number): Node | undefined =>
+  typeof step === "number" ? node.items?.[step] : node.children?.get(step)
+
+const lineStarts = (text: string): ReadonlyArray<number> => {
+  const starts = [0]
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) starts.push(at + 1)
+  return starts
+}
+
+const spanOf = (starts: ReadonlyArray<number>, start: number, end: number): Span => {
+  let low = 0
+  let high = starts.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (starts[middle]! <= start) low = middle
+    else high = middle - 1
+  }
+  return { line: low + 1, column: start - starts[low]! + 1, length: Math.max(1, end - start) }
+}
+
+interface Segment {
+  readonly name: string
+  readonly start: number
+  readonly end: number
+}
+
+class Scanner {
+  private readonly text: string
+  private readonly maxDepth: number
+  private at = 0
+  /** Where the depth limit was passed, -1 while it was not. */
+  tooDeep = -1
+
+  constructor(text: string, maxDepth: number) {
+    this.text = text
+    this.maxDepth = maxDepth
+  }
+
+  document(): Node {
+    const root = makeNode(0, 0)
+    let table = root
+    let depth = 0
+    if (this.text.charCodeAt(0) === 0xfeff) this.at++
+    this.skipVoid()
+    while (this.at < this.text.length && this.tooDeep === -1) {
+      if (this.text[this.at] === "[") {
+        const brackets = this.text[this.at + 1] === "[" ? 2 : 1
+        this.at += brackets
+        const key = this.key()
+        this.at += brackets
+        table = this.openTable(root, key, brackets === 2)
+        depth = key.length
+      } else this.pair(table, depth)
+      this.skipVoid()
+    }
+    return root
+  }
+
+  /** Finds or makes the table that a header names. A header below an array of tables means its last element. */
+  private openTable(root: Node, key: ReadonlyArray<Segment>, element: boolean): Node {
+    if (key.length > this.maxDepth) this.tooDeep = key[0]!.start
+    let node = root
+    for (const segment of key) {
+      if (node.items !== undefined) node = node.items.at(-1)!
+      node = this.child(node, segment)
+    }
+    const last = key.at(-1)!
+    if (!element) {
+      // The table's own header is a better place than a longer header that mentioned it before.
+      node.start = last.start
+      node.end = last.end
+      return node
+    }
+    const item = makeNode(last.start, last.end)
+    node.items ??= []
+    node.items.push(item)
+    return item
+  }
+
+  private child(parent: Node, segment: Segment): Node {
+    parent.children ??= new Map()
+    let node = parent.children.get(segment.name)
+    if (node === undefined) parent.children.set(segment.name, (node = makeNode(segment.start, segment.end)))
+    return node
+  }
+
+  private pair(table: Node, depth: number): void {
+    const key = this.key()
+    this.at++
+    let node = table
+    for (const segment of key) node = this.child(node, segment)
+    this.skipBlanks()
+    node.value = this.at
+    this.value(node, depth + key.length)
+  }
+
+  private value(node: Node, depth: number): void {
+    if (depth > this.maxDepth) {
+      this.tooDeep = node.start
+      this.at = this.text.length
+      return
+    }
+    const first = this.text[this.at]
+    if (first === '"' || first === "'") this.at = skipString(this.text, this.at)
+    else if (first === "[") this.array(node, depth)
+    else if (first === "{") this.inlineTable(node, depth)
+    else this.at = this.endOfBareValue()
+  }
+
+  private array(node: Node, depth: number): void {
+    node.items = []
+    this.at++
+    this.skipVoid()
+    while (this.at < this.text.length && this.text[this.at] !== "]") {
+      const item = makeNode(this.at, this.at)
+      item.value = this.at
+      node.items.push(item)
+      this.value(item, depth + 1)
+      item.end = Math.min(this.at, lineEnd(this.text, item.start))
+      this.nextElement()
+    }
+    this.at++
+  }
+
+  private inlineTable(node: Node, depth: number): void {
+    this.at++
+    this.skipVoid()
+    while (this.at < this.text.length && this.text[this.at] !== "}") {
+      this.pair(node, depth)
+      this.nextElement()
+    }
+    this.at++
+  }
+
+  private nextElement(): void {
+    this.skipVoid()
+    if (this.text[this.at] === ",") this.at++
+    this.skipVoid()
+  }
+
+  private key(): ReadonlyArray<Segment> {
+    const segments: Array<Segment> = []
+    do {
+      this.skipBlanks()
+      const start = this.at
+      const quoted = this.text[start] === '"' || this.text[start] === "'"
+      this.at = quoted ? skipString(this.text, start) : endOfBareKey(this.text, start)
+      const raw = this.text.slice(start, this.at)
+      segments.push({ name: quoted ? unquote(raw) : raw, start, end: this.at })
+      this.skipBlanks()
+    } while (this.text[this.at] === "." && this.at++ >= 0)
+    return segments
+  }
+
+  private skipBlanks(): void {
+    while (this.text[this.at] === " " || this.text[this.at] === "\t") this.at++
+  }
+
+  private skipVoid(): void {
+    // Blanks, line ends and comments.
+    while (this.at < this.text.length) {
+      const code = this.text.charCodeAt(this.at)
+      if (code === 35) this.at = lineEnd(this.text, this.at)
+      else if (code === 32 || code === 9 || code === 10 || code === 13) this.at++
+      else return
+    }
+  }
+
+  private endOfBareValue(): number {
+    BARE_VALUE.lastIndex = this.at
+    BARE_VALUE.exec(this.text)
+    // At least one character, so that no text can hold the scan still.
+    return Math.max(BARE_VALUE.lastIndex, this.at + 1)
+  }
+}
+
+const BARE_VALUE = /[^,\]}#\r\n]*/y
+const BARE_KEY = /[A-Za-z0-9_-]*/y
+
+const endOfBareKey = (text: string, from: number): number => {
+  BARE_KEY.lastIndex = from
+  BARE_KEY.exec(text)
+  return Math.max(BARE_KEY.lastIndex, from + 1)
+}
+
+const lineEnd = (text: string, from: number): number => {
+  const end = text.indexOf("\n", from)
+  return end === -1 ? text.length : end
+}
+
+/** The end of the string that begins at `from`, behind its closing quotes. */
+const skipString = (text: string, from: number): number => {
+  const quote = text[from]!
+  const literal = quote === "'"
+  const multiline = text.startsWith(quote.repeat(3), from)
+  const closing = multiline ? quote.repeat(3) : quote
+  let at = from + closing.length
+  while (at < text.length) {
+    if (!literal && text[at] === "\\") at += 2
+    else if (text.startsWith(closing, at)) {
+      at += closing.length
+      // Up to two quotes may stand before the closing three and belong to the string.
+      if (multiline) for (let extra = 0; extra < 2 && text[at] === quote; extra++) at++
+      return at
+    } else at++
+  }
+  return text.length
+}
+
+const unquote = (raw: string): string =>
+  raw.includes("\\") ? Object.keys(parseToml(`${raw}=0`))[0]! : raw.slice(1, -1)

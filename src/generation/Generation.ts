@@ -1,0 +1,35 @@
+/**
+ * One built configuration: what the data plane runs on until the next one is published. Types only.
+ *
+ * Immutable except for the count of requests that use it; a request holds the generation it began with to its end.
+ */
+import type { LocationRuntime, ServerRuntime } from "../proxy/Runtime.ts"
+import type { ConnectionOptions } from "../server/Http1Connection.ts"
+
+export interface Generation {
+  /** 1 for the first, counting up. */
+  readonly id: number
+  readonly servers: ReadonlyArray<ServerEntry>
+  readonly locations: ReadonlyMap<string, LocationRuntime>
+  /** How long a stop waits for running requests, in milliseconds (`basic.grace_period`). */
+  readonly graceMillis: number
+}
+
+/** A server and how it is reached. */
+export interface ServerEntry {
+  readonly name: string
+  readonly runtime: ServerRuntime
+  readonly addresses: ReadonlyArray<ListenAddress>
+  readonly connection: ConnectionOptions
+}
+
+/** A bound address with what belongs to the socket. A change in any of it needs a new socket. */
+export interface ListenAddress {
+  /** Host, without brackets, and port; or the path of a unix socket with port -1. */
+  readonly host: string
+  readonly port: number
+  readonly reusePort: boolean
+  /** Idle time before TCP keep-alive probes in milliseconds, 0 for none. */
+  readonly keepAliveMillis: number
+  readonly maxConnections: number
+}

@@ -1,0 +1,280 @@
+/**
+ * The service that turns snapshots of the configuration into generations, one after the other.
+ *
+ *   Config.changes ──▶ build (only what changed; the rest is shared) ──▶ link ──▶ publish ──▶ release the old one
+ *
+ * Entities are held by reference count through the scope of their generation: a pool or plugin instance whose
+ * configuration is equal in both generations lives on with its state. The old scope closes when its last request has
+ * ended. An entity that cannot be built keeps its previous version and is reported; without one, the locations that
+ * need it answer 503. A location never runs without a plugin that its configuration names: it fails closed.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { Config } from "../config/Config.ts"
+import type { LocationConf, PluginConf, ServerConf, UpstreamConf } from "../config/ConfigSchema.ts"
+import type { Snapshot } from "../config/Snapshot.ts"
+import * as Rewrite from "../location/Rewrite.ts"
+import * as Routes from "../location/Routes.ts"
+import * as UpstreamFields from "../location/UpstreamFields.ts"
+import { AccessLog } from "../log/AccessLog.ts"
+import * as Address from "../model/Address.ts"
+import * as IpRules from "../model/IpRules.ts"
+import { Environment } from "../platform/Environment.ts"
+import { VERSION } from "../platform/Version.ts"
+import * as Pipeline from "../plugin/Pipeline.ts"
+import { builtinInstances, type Instance, Plugins } from "../plugin/Plugins.ts"
+import * as ErrorPage from "../proxy/ErrorPage.ts"
+import { unbuilt } from "../proxy/Failure.ts"
+import { proceed } from "../proxy/Lifecycle.ts"
+import type { Counters, LocationRuntime, ServerRuntime, UpstreamRuntime } from "../proxy/Runtime.ts"
+import type { ConnectionOptions } from "../server/Http1Connection.ts"
+import { Upstreams } from "../upstream/Upstreams.ts"
+import type { Generation, ListenAddress, ServerEntry } from "./Generation.ts"
+
+export class Generations extends Context.Service<
+  Generations,
+  {
+    /** The published generation. */
+    readonly current: () => Generation
+    /** The current generation, then each newer one when it has been published. */
+    readonly changes: Stream.Stream<Generation>
+  }
+>()("pingap/generation/Generations") {
+  static readonly layer = Layer.effect(
+    Generations,
+    Effect.gen(function* () {
+      const config = yield* Config
+      const builder = yield* makeBuilder
+      const root = yield* Effect.scope
+      const fork = Effect.runForkWith(yield* Effect.context<never>())
+
+      const prepare = Effect.fnUntraced(function* (snapshot: Snapshot) {
+        const scope = yield* Scope.fork(root)
+        const usage = new Usage(() => fork(Scope.close(scope, Exit.void)))
+        const generation = yield* builder(snapshot, usage).pipe(
+          Scope.provide(scope),
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        )
+        return { generation, usage }
+      })
+
+      let applied = yield* config.current
+      let live = yield* prepare(applied)
+      const published = yield* SubscriptionRef.make(live.generation)
+
+      yield* config.changes.pipe(
+        Stream.filter((snapshot) => snapshot !== applied),
+        Stream.runForEach((snapshot) =>
+          prepare(snapshot).pipe(
+            Effect.flatMap((next) => {
+              const old = live
+              applied = snapshot
+              live = next
+              return Effect.andThen(
+                SubscriptionRef.set(published, next.generation),
+                Effect.sync(() => old.usage.retire())
+              )
+            }),
+            Effect.catchCause((cause) => Effect.logError("The new configuration could not be built", cause))
+          )
+        ),
+        Effect.catchCause((cause) => Effect.logError("Configuration changes are not followed any more", cause)),
+        Effect.forkScoped
+      )
+      return { current: () => live.generation, changes: SubscriptionRef.changes(published) }
+    })
+  )
+}
+
+/** Counts the requests that hold a generation and lets it go after it was replaced and the last one ended. */
+class Usage {
+  private active = 1
+  private readonly onUnused: () => void
+
+  constructor(onUnused: () => void) {
+    this.onUnused = onUnused
+  }
+
+  readonly retain = (): void => {
+    this.active++
+  }
+
+  readonly release = (): void => {
+    if (--this.active === 0) this.onUnused()
+  }
+
+  retire(): void {
+    this.release()
+  }
+}
+
+type Build = (snapshot: Snapshot, usage: Usage) => Effect.Effect<Generation, never, Scope.Scope>
+
+const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> = Effect.gen(function* () {
+  const plugins = yield* Plugins
+  const upstreams = yield* Upstreams
+  const accessLog = yield* AccessLog
+  const environment = yield* Environment
+  // What lives longer than a generation: counters by name, and the last configuration of each entity that could be built.
+  const serverCounters = new CounterTable()
+  const locationCounters = new CounterTable()
+  const goodPlugins = new Map<string, PluginConf>()
+  const goodUpstreams = new Map<string, UpstreamConf>()
+  let id = 0
+
+  const buildUpstreams = Effect.fnUntraced(function* ({ basic, upstreams: confs }: Snapshot["config"]) {
+    const pools = new Map<string, UpstreamRuntime>()
+    for (const [name, conf] of Object.entries(confs)) {
+      const pool = yield* orPrevious(name, conf, goodUpstreams, (value) =>
+        upstreams.pool(name, value, basic.upstream_keepalive_pool_size)
+      )
+      if (pool !== undefined) pools.set(name, pool)
+    }
+    return pools
+  })
+
+  const buildPlugins = Effect.fnUntraced(function* (confs: Snapshot["config"]["plugins"]) {
+    const instances = new Map<string, Instance>()
+    // Built-in instances come last and win over plugins of the same name (spec: config 11).
+    for (const [name, table] of [...Object.entries(confs), ...builtinInstances.map((b) => [b.name, b.table] as const)]) {
+      const instance = yield* orPrevious(name, table as PluginConf, goodPlugins, (value) => plugins.instance(name, value))
+      if (instance !== undefined) instances.set(name, instance)
+    }
+    return instances
+  })
+
+  const buildLocation = (
+    name: string,
+    conf: LocationConf,
+    pools: ReadonlyMap<string, UpstreamRuntime>,
+    instances: ReadonlyMap<string, Instance>,
+    runner: Pipeline.Runner
+  ): LocationRuntime => {
+    const members = (conf.plugins ?? []).map((plugin) => instances.get(plugin))
+    const present = members.filter((member) => member !== undefined)
+    const rewrite = conf.rewrite === undefined || conf.rewrite === "" ? null : Rewrite.compile(conf.rewrite)
+    const upstreamName = conf.upstream ?? ""
+    const isVariable = upstreamName.startsWith("$")
+    return {
+      name,
+      counters: locationCounters.of(name),
+      maxBodyBytes: conf.client_max_body_size,
+      maxProcessing: conf.max_processing,
+      maxRetries: conf.max_retries ?? 0,
+      maxRetryWindowMillis: conf.max_retry_window ?? 0,
+      rewrite: typeof rewrite === "function" ? rewrite : null,
+      upstreamFields: UpstreamFields.compile(conf, environment),
+      upstream: isVariable ? null : (pools.get(upstreamName) ?? null),
+      upstreamVariable: isVariable ? upstreamName.slice(1) : "",
+      named: (other) => pools.get(other) ?? null,
+      ...Pipeline.compile(present, { runner, proceed }),
+      broken: present.length < members.length || (rewrite !== null && typeof rewrite !== "function") ? unbuilt : null
+    }
+  }
+
+  const buildServer = Effect.fnUntraced(function* (
+    name: string,
+    conf: ServerConf,
+    snapshot: Snapshot,
+    locations: ReadonlyMap<string, LocationRuntime>,
+    usage: Usage
+  ) {
+    const { basic } = snapshot.config
+    const names = (conf.locations ?? []).filter((location) => locations.has(location))
+    const rules = names.map((location) => ({ ...snapshot.config.locations[location]!, name: location }))
+    const routes = Routes.compile(rules, names.map((location) => locations.get(location)!))
+    for (const error of routes.errors) yield* Effect.logError(`locations.${error.location}: ${error.message}`)
+    const log = conf.access_log === undefined ? null : yield* accessLog.open(name, conf.access_log)
+    const runtime: ServerRuntime = {
+      name,
+      counters: serverCounters.of(name),
+      route: routes.route,
+      trusted: IpRules.compile(basic.trusted_proxies ?? IpRules.DEFAULT_TRUSTED),
+      measured: log?.measured ?? false,
+      accessLog: log?.write ?? null,
+      errorPage: ErrorPage.compile(basic.error_template, VERSION),
+      retain: usage.retain,
+      release: usage.release
+    }
+    return { name, runtime, addresses: addressesOf(conf), connection: connectionOf(conf) } satisfies ServerEntry
+  })
+
+  return Effect.fnUntraced(function* (snapshot, usage) {
+    const { config } = snapshot
+    const runner = yield* Pipeline.makeRunner
+    const pools = yield* buildUpstreams(config)
+    const instances = yield* buildPlugins(config.plugins)
+    const locations = new Map<string, LocationRuntime>()
+    for (const [name, conf] of Object.entries(config.locations)) {
+      locations.set(name, buildLocation(name, conf, pools, instances, runner))
+    }
+    const servers: Array<ServerEntry> = []
+    for (const [name, conf] of Object.entries(config.servers)) {
+      if (conf.global_certificates) {
+        yield* Effect.logError(`servers.${name}: TLS listeners are not supported yet; the server is not started`)
+        continue
+      }
+      servers.push(yield* buildServer(name, conf, snapshot, locations, usage))
+    }
+    return { id: ++id, servers, locations, graceMillis: config.basic.grace_period }
+  })
+})
+
+// Builds an entity, or its last version that could be built, or nothing: reported, and felt only where it is needed.
+const orPrevious = <Conf, A, E extends { readonly message: string }>(
+  name: string,
+  conf: Conf,
+  good: Map<string, Conf>,
+  build: (conf: Conf) => Effect.Effect<A, E, Scope.Scope>
+): Effect.Effect<A | undefined, never, Scope.Scope> =>
+  build(conf).pipe(
+    Effect.tap(() => Effect.sync(() => good.set(name, conf))),
+    Effect.catch((error) => {
+      const previous = good.get(name)
+      const kept = previous === undefined ? "what needs it answers 503" : "its previous version goes on"
+      return Effect.andThen(
+        Effect.logError(`${error.message}; ${kept}`, { name }),
+        previous === undefined ? Effect.succeed(undefined) : build(previous).pipe(Effect.catch(() => Effect.succeed(undefined)))
+      )
+    })
+  )
+
+class CounterTable {
+  private readonly table = new Map<string, Counters>()
+
+  of(name: string): Counters {
+    let counters = this.table.get(name)
+    if (counters === undefined) {
+      counters = { processing: 0, accepted: 0 }
+      this.table.set(name, counters)
+    }
+    return counters
+  }
+}
+
+const addressesOf = (conf: ServerConf): ReadonlyArray<ListenAddress> => {
+  const addresses = Address.parseListenList(conf.addr)
+  if (addresses instanceof Address.AddressError) return []
+  return addresses.map((address) => ({
+    host: address.kind === "unix" ? address.path : address.host,
+    port: address.kind === "unix" ? -1 : address.port,
+    reusePort: conf.reuse_port ?? false,
+    keepAliveMillis: conf.tcp_idle ?? 0,
+    maxConnections: conf.max_connections
+  }))
+}
+
+const connectionOf = (conf: ServerConf): ConnectionOptions => ({
+  limits: { headBytes: conf.max_head_size, lineBytes: conf.max_field_size, fieldCount: conf.max_header_count },
+  headMillis: conf.header_read_timeout,
+  headIdleMillis: conf.header_idle_timeout,
+  keepAliveMillis: conf.keepalive_timeout,
+  maxRequests: conf.keepalive_requests,
+  readMillis: conf.downstream_read_timeout,
+  writeMillis: conf.downstream_write_timeout
+})

@@ -1,0 +1,91 @@
+/**
+ * The library: a whole proxy inside an Effect program, or inside any program.
+ *
+ *   const program = Effect.gen(function* () {
+ *     const proxy = yield* Proxy
+ *     const response = yield* proxy.handle(new Request("http://example.com/"))
+ *   }).pipe(Effect.provide(layer({ config: toml })))
+ *
+ * {@link layer} is the Effect way, {@link createProxy} gives promises and `Symbol.asyncDispose` to everyone else.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as App from "./App.ts"
+import type { ConfigError } from "./config/Config.ts"
+import type { ConfigSource } from "./config/ConfigSource.ts"
+import * as MemorySource from "./config/source/Memory.ts"
+import { AccessLog } from "./log/AccessLog.ts"
+import { AppLog } from "./log/AppLog.ts"
+import type { PluginDefinition } from "./plugin/Plugin.ts"
+import { Plugins } from "./plugin/Plugins.ts"
+import type { BoundAddress, ListenError } from "./server/Listeners.ts"
+
+export { type HandleOptions, Proxy } from "./App.ts"
+export { Config, ConfigError } from "./config/Config.ts"
+export { ConfigSource, ConfigSourceError } from "./config/ConfigSource.ts"
+export type { Diagnostic } from "./config/Diagnostic.ts"
+export * as FileSource from "./config/source/File.ts"
+export * as MemorySource from "./config/source/Memory.ts"
+export { Generations } from "./generation/Generations.ts"
+export { AccessLog } from "./log/AccessLog.ts"
+export { AppLog } from "./log/AppLog.ts"
+export { Timekeeper } from "./platform/Timekeeper.ts"
+export { at, type Decision, define, type Hooks, PluginError, type Step } from "./plugin/Plugin.ts"
+export { Plugins } from "./plugin/Plugins.ts"
+export type { Exchange } from "./proxy/Exchange.ts"
+export { html, json, type LocalResponse, noContent, redirect, refuse, respond, respondStream, text } from "./proxy/Response.ts"
+export { type BoundAddress, Hurry, ListenError, Listeners } from "./server/Listeners.ts"
+export { Upstreams } from "./upstream/Upstreams.ts"
+
+// biome-ignore lint/suspicious/noExplicitAny: definitions of plugins with options of any type
+type AnyPlugin = PluginDefinition<any, any>
+
+export interface ProxyOptions {
+  /** The configuration: TOML text, documents, or a source of one's own. */
+  readonly config: MemorySource.Content | Layer.Layer<ConfigSource>
+  /** Plugins beside the built-in ones, made with `define`. */
+  readonly plugins?: ReadonlyArray<AnyPlugin>
+}
+
+/**
+ * A whole proxy: listens, serves, and stops gracefully when its scope closes. Logs go to the loggers of the program.
+ * Fails with every finding when the configuration is wrong, or with the first address that cannot be bound.
+ */
+export const layer = (options: ProxyOptions): Layer.Layer<App.Proxy, ConfigError | ListenError> => {
+  const { config } = options
+  const source = isLayer(config) ? config : MemorySource.layer(config)
+  return App.layer.pipe(
+    Layer.provide(AccessLog.layer),
+    Layer.provide(AppLog.layerHost),
+    Layer.provide(App.config()),
+    Layer.provide(Plugins.layer({ extra: options.plugins ?? [] })),
+    Layer.provide(source)
+  ) as Layer.Layer<App.Proxy, ConfigError | ListenError>
+}
+
+const isLayer = (config: ProxyOptions["config"]): config is Layer.Layer<ConfigSource> => Layer.isLayer(config)
+
+/** A running proxy for programs without Effect. */
+export interface RunningProxy extends AsyncDisposable {
+  readonly handle: (request: Request, options?: App.HandleOptions) => Promise<Response>
+  readonly addresses: () => Promise<ReadonlyArray<BoundAddress>>
+  /** Replaces the configuration. What is wrong with it is logged and changes nothing. */
+  readonly configure: (content: MemorySource.Content) => Promise<void>
+}
+
+/** Starts a proxy on a configuration in memory. Rejects with `ConfigError` or `ListenError`. */
+export const createProxy = async (options: {
+  readonly config: MemorySource.Content
+  readonly plugins?: ReadonlyArray<AnyPlugin>
+}): Promise<RunningProxy> => {
+  const source = await Effect.runPromise(MemorySource.make(options.config))
+  const runtime = ManagedRuntime.make(layer({ ...options, config: source.layer }))
+  const proxy = await runtime.runPromise(Effect.service(App.Proxy))
+  return {
+    handle: (request, handleOptions) => runtime.runPromise(proxy.handle(request, handleOptions)),
+    addresses: () => runtime.runPromise(proxy.addresses),
+    configure: (content) => runtime.runPromise(source.set(content)),
+    [Symbol.asyncDispose]: () => runtime.dispose()
+  }
+}

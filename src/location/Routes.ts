@@ -1,0 +1,48 @@
+/**
+ * A server's routing function: from an exchange to what stands for its location. Hardening 6.
+ *
+ * The location is chosen by the normal form of the path, and the upstream never gets bytes that could be read as a
+ * path of another location: what the client sent is only passed on when it leads to the same location and holds no
+ * dot segments, otherwise the normal form is.
+ */
+import * as RequestTarget from "../model/RequestTarget.ts"
+import type { Exchange } from "../proxy/Exchange.ts"
+import * as Matcher from "./Matcher.ts"
+
+export interface Routes<Value> {
+  /**
+   * The value of the location of an exchange, or null. Sets `path` to its normal form, replaces `target` when the
+   * bytes of the client must not be passed on, and records captures.
+   */
+  readonly route: (exchange: Exchange) => Value | null
+  /** Rules that cannot be used. They never match. */
+  readonly errors: ReadonlyArray<Matcher.RuleError>
+}
+
+/** Compiles a server's locations, in list order, with a value for each. */
+export const compile = <Value>(
+  rules: ReadonlyArray<Matcher.LocationRule>,
+  values: ReadonlyArray<Value>
+): Routes<Value> => {
+  const { errors, matcher } = Matcher.compile(rules)
+  const route = (exchange: Exchange): Value | null => {
+    const raw = exchange.path
+    const index = RequestTarget.needsNormalizing(raw)
+      ? findNormalized(matcher, exchange, raw)
+      : matcher.find(exchange, raw)
+    if (index === -1) return null
+    matcher.capture(index, exchange, exchange.path)
+    return values[index]!
+  }
+  return { route, errors }
+}
+
+const findNormalized = (matcher: Matcher.Matcher, exchange: Exchange, raw: string): number => {
+  const path = RequestTarget.normalizePath(raw)
+  const index = matcher.find(exchange, path)
+  if (path === raw) return index
+  if (RequestTarget.hasDotSegments(raw) || matcher.find(exchange, raw) !== index) {
+    exchange.retarget(path, exchange.query)
+  } else exchange.path = path
+  return index
+}

@@ -1,0 +1,239 @@
+/**
+ * The service that owns listening sockets and the client connections behind them.
+ *
+ * Follows the generations: an address that stays keeps its socket and connections and only learns of the new server,
+ * a new one is bound, one that is gone stops accepting and its connections finish. When the scope closes, nothing is
+ * accepted any more, idle connections end at once, running exchanges get the grace period, then everything is cut.
+ */
+import * as net from "node:net"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import type { Generation, ListenAddress, ServerEntry } from "../generation/Generation.ts"
+import { Generations } from "../generation/Generations.ts"
+import { Timekeeper } from "../platform/Timekeeper.ts"
+import type { ServerRuntime } from "../proxy/Runtime.ts"
+import type { Ticker } from "../proxy/Ticker.ts"
+import { type ConnectionOptions, type ConnectionOwner, Http1Connection } from "./Http1Connection.ts"
+
+/** A socket that could not be bound. */
+export class ListenError extends Data.TaggedError("ListenError")<{
+  readonly server: string
+  readonly address: string
+  readonly message: string
+}> {}
+
+/** A server's socket as it was bound: the port is the real one where the configuration says 0. */
+export interface BoundAddress {
+  readonly server: string
+  readonly host: string
+  readonly port: number
+}
+
+/** Completing it ends a running drain at once: a second signal, a test that does not want to wait. */
+export const Hurry = Context.Reference<Deferred.Deferred<void>>("pingap/server/Hurry", {
+  defaultValue: () => Deferred.makeUnsafe<void>()
+})
+
+const BACKLOG = 65_535
+
+export class Listeners extends Context.Service<
+  Listeners,
+  {
+    readonly addresses: Effect.Effect<ReadonlyArray<BoundAddress>>
+    /** Open client connections, for statistics and tests. */
+    readonly connections: Effect.Effect<number>
+  }
+>()("pingap/server/Listeners") {
+  static readonly layer = Layer.effect(
+    Listeners,
+    Effect.gen(function* () {
+      const generations = yield* Generations
+      const { ticker } = yield* Timekeeper
+      const hurry = yield* Hurry
+      const listeners = new Map<string, Listener>()
+      const retired = new Set<Listener>()
+
+      const apply = Effect.fnUntraced(function* (generation: Generation) {
+        const wanted = new Map<string, { readonly entry: ServerEntry; readonly address: ListenAddress }>()
+        for (const entry of generation.servers) {
+          for (const address of entry.addresses) wanted.set(keyOf(entry.name, address), { entry, address })
+        }
+        // First what stays: every listener sees the new generation in the same turn.
+        for (const [key, { address, entry }] of wanted) {
+          const listener = listeners.get(key)
+          if (listener !== undefined && Equal.equals(listener.address, address)) listener.serve(entry)
+        }
+        for (const [key, listener] of listeners) {
+          const next = wanted.get(key)
+          if (next !== undefined && Equal.equals(listener.address, next.address)) continue
+          listeners.delete(key)
+          retired.add(listener)
+          listener.retire()
+        }
+        const errors: Array<ListenError> = []
+        for (const [key, { address, entry }] of wanted) {
+          if (listeners.has(key)) continue
+          const listener = new Listener(entry, address, ticker)
+          const bound = yield* Effect.result(listener.bind)
+          if (bound._tag === "Failure") errors.push(bound.failure)
+          else listeners.set(key, listener)
+        }
+        return errors
+      })
+
+      yield* Effect.addFinalizer(() =>
+        Effect.gen(function* () {
+          const all = [...listeners.values(), ...retired]
+          for (const listener of all) listener.retire()
+          const graceMillis = generations.current().graceMillis
+          yield* Effect.forEach(all, (listener) => listener.empty, { concurrency: "unbounded", discard: true }).pipe(
+            Effect.raceFirst(Effect.sleep(graceMillis)),
+            Effect.raceFirst(Deferred.await(hurry))
+          )
+          for (const listener of all) listener.cut()
+        }).pipe(Effect.ignoreCause)
+      )
+
+      let applied = generations.current()
+      const [first] = yield* apply(applied)
+      if (first !== undefined) return yield* first
+      yield* generations.changes.pipe(
+        Stream.filter((generation) => generation !== applied),
+        Stream.runForEach((generation) =>
+          Effect.gen(function* () {
+            applied = generation
+            for (const error of yield* apply(generation)) {
+              yield* Effect.logError(error.message, { server: error.server })
+            }
+          })
+        ),
+        Effect.catchCause((cause) => Effect.logError("Listeners stopped following the configuration", cause)),
+        Effect.forkScoped
+      )
+      return {
+        addresses: Effect.sync(() => [...listeners.values()].flatMap((listener) => listener.bound)),
+        connections: Effect.sync(() => {
+          let count = 0
+          for (const listener of listeners.values()) count += listener.count
+          return count
+        })
+      }
+    })
+  )
+}
+
+const keyOf = (server: string, address: ListenAddress): string => `${server} ${textOf(address)}`
+
+const textOf = ({ host, port }: ListenAddress): string =>
+  port === -1 ? host : host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+
+/** One bound address: accepts connections and knows those that are open. */
+class Listener implements ConnectionOwner {
+  readonly ticker: Ticker
+  readonly address: ListenAddress
+  private entry: ServerEntry
+  private readonly server: net.Server
+  private readonly open = new Set<Http1Connection>()
+  private stopped = false
+  private readonly emptied = Deferred.makeUnsafe<void>()
+
+  constructor(entry: ServerEntry, address: ListenAddress, ticker: Ticker) {
+    this.entry = entry
+    this.address = address
+    this.ticker = ticker
+    this.server = net.createServer(
+      {
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: address.keepAliveMillis > 0,
+        keepAliveInitialDelay: address.keepAliveMillis
+      },
+      (socket) => {
+        const connection = new Http1Connection(socket, this)
+        this.open.add(connection)
+        if (this.stopped) connection.drain()
+      }
+    )
+    this.server.maxConnections = address.maxConnections
+  }
+
+  // ---- as the owner of its connections; methods, not closures: called per request
+
+  readonly current = (): ServerRuntime => this.entry.runtime
+  readonly options = (): ConnectionOptions => this.entry.connection
+  readonly draining = (): boolean => this.stopped
+  readonly closed = (connection: Http1Connection): void => {
+    this.open.delete(connection)
+    if (this.stopped && this.open.size === 0) Deferred.doneUnsafe(this.emptied, Effect.void)
+  }
+
+  // ---- lifecycle
+
+  readonly bind: Effect.Effect<void, ListenError> = Effect.callback((resume) => {
+    const { host, port, reusePort } = this.address
+    const onError = (error: NodeJS.ErrnoException): void =>
+      resume(
+        Effect.fail(
+          new ListenError({ server: this.entry.name, address: textOf(this.address), message: explain(error, this.entry.name, textOf(this.address)) })
+        )
+      )
+    this.server.once("error", onError)
+    this.server.listen(port === -1 ? { path: host, backlog: BACKLOG } : { host, port, backlog: BACKLOG, reusePort }, () => {
+      this.server.off("error", onError)
+      // Errors of accepting (no descriptors left) are not the end: Node goes on when there is room.
+      this.server.on("error", () => {})
+      resume(Effect.void)
+    })
+  })
+
+  serve(entry: ServerEntry): void {
+    this.entry = entry
+  }
+
+  retire(): void {
+    if (this.stopped) return
+    this.stopped = true
+    this.server.close()
+    for (const connection of this.open) connection.drain()
+    if (this.open.size === 0) Deferred.doneUnsafe(this.emptied, Effect.void)
+  }
+
+  get empty(): Effect.Effect<void> {
+    return Deferred.await(this.emptied)
+  }
+
+  cut(): void {
+    for (const connection of this.open) connection.destroy()
+  }
+
+  get count(): number {
+    return this.open.size
+  }
+
+  get bound(): ReadonlyArray<BoundAddress> {
+    const bound = this.server.address()
+    if (bound === null) return []
+    return typeof bound === "string"
+      ? [{ server: this.entry.name, host: bound, port: -1 }]
+      : [{ server: this.entry.name, host: bound.address, port: bound.port }]
+  }
+}
+
+const explain = (error: NodeJS.ErrnoException, server: string, address: string): string => {
+  const what = `servers.${server}.addr: cannot listen on ${address}`
+  switch (error.code) {
+    case "EADDRINUSE":
+      return `${what}: the address is in use. Stop what listens there or choose another port`
+    case "EACCES":
+      return `${what}: not permitted. Ports below 1024 need privileges (CAP_NET_BIND_SERVICE)`
+    case "EADDRNOTAVAIL":
+      return `${what}: this machine has no such address`
+    default:
+      return `${what}: ${error.message}`
+  }
+}

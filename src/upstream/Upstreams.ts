@@ -1,0 +1,99 @@
+/**
+ * The pools of all upstreams, one per configuration value: an upstream whose configuration did not change keeps its
+ * pool, with connections and counters, from generation to generation.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as RcMap from "effect/RcMap"
+import type * as Scope from "effect/Scope"
+import type { UpstreamConf } from "../config/ConfigSchema.ts"
+import * as Address from "../model/Address.ts"
+import { Timekeeper } from "../platform/Timekeeper.ts"
+import { Backend } from "./Backend.ts"
+import * as RoundRobin from "./picker/RoundRobin.ts"
+import { Pool } from "./Pool.ts"
+
+/** Why an upstream could not be built. */
+export class UpstreamError extends Data.TaggedError("UpstreamError")<{
+  readonly upstream: string
+  readonly message: string
+}> {}
+
+interface PoolKey {
+  readonly name: string
+  readonly conf: UpstreamConf
+  /** `basic.upstream_keepalive_pool_size` */
+  readonly maxIdle: number
+}
+
+export class Upstreams extends Context.Service<
+  Upstreams,
+  {
+    /** The pool of an upstream; released with the scope, closed when nobody holds it any more. */
+    readonly pool: (
+      name: string,
+      conf: UpstreamConf,
+      maxIdle: number
+    ) => Effect.Effect<Pool, UpstreamError, Scope.Scope>
+  }
+>()("pingap/upstream/Upstreams") {
+  static readonly layer = Layer.effect(
+    Upstreams,
+    Effect.gen(function* () {
+      const { ticker } = yield* Timekeeper
+      const pools = yield* RcMap.make({
+        lookup: ({ conf, maxIdle, name }: PoolKey) =>
+          Effect.acquireRelease(
+            Effect.flatMap(backendsOf(name, conf), (backends) =>
+              Effect.sync(
+                () =>
+                  new Pool(name, backends, RoundRobin.make(backends.map((backend) => backend.weight)), {
+                    connectMillis: conf.connection_timeout,
+                    readMillis: conf.read_timeout,
+                    writeMillis: conf.write_timeout,
+                    idleMillis: conf.idle_timeout,
+                    maxIdle,
+                    keepAliveMillis: conf.tcp_idle ?? 0,
+                    sni: conf.sni,
+                    verify: conf.verify_cert,
+                    ticker,
+                    maxConnections: conf.max_connections,
+                    traced: conf.enable_tracer
+                  })
+              )
+            ),
+            (pool) => Effect.sync(() => pool.close())
+          )
+      })
+      return { pool: (name, conf, maxIdle) => RcMap.get(pools, { name, conf, maxIdle }) }
+    })
+  )
+}
+
+const backendsOf = (name: string, conf: UpstreamConf): Effect.Effect<ReadonlyArray<Backend>, UpstreamError> =>
+  Effect.gen(function* () {
+    if (conf.discovery === "docker" || conf.discovery === "transparent") {
+      return yield* new UpstreamError({ upstream: name, message: `discovery "${conf.discovery}" is not supported yet` })
+    }
+    if (conf.alpn === "H2") {
+      return yield* new UpstreamError({ upstream: name, message: `alpn "H2" is not supported yet; use H1 or H2H1` })
+    }
+    if (conf.algo !== "" && conf.algo !== "round_robin") {
+      yield* Effect.logWarning("Balancing falls back to round_robin", { upstream: name, algo: conf.algo })
+    }
+    const backends = new Map<string, Backend>()
+    for (const text of conf.addrs) {
+      const parsed = Address.parseUpstream(text, conf.sni === "" ? 80 : 443)
+      if (parsed instanceof Address.AddressError) {
+        return yield* new UpstreamError({ upstream: name, message: `${text}: ${parsed.message}` })
+      }
+      const { address, weight } = parsed
+      const backend =
+        address.kind === "unix" ? new Backend(address.path, 0, weight) : new Backend(address.host, address.port, weight)
+      backends.set(backend.address, backend)
+    }
+    if (backends.size === 0) return yield* new UpstreamError({ upstream: name, message: "upstream addrs is empty" })
+    return [...backends.values()]
+  })
