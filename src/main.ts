@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
-import { createRequire, enableCompileCache } from "node:module"
+import * as modules from "node:module"
 import { constants } from "node:os"
 
 const NEEDED = [22, 19] as const
@@ -13,7 +13,7 @@ const NEEDED = [22, 19] as const
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) {
   // Compiled code is kept between starts; a directory that cannot be written only costs time.
-  enableCompileCache?.()
+  modules.enableCompileCache?.()
   const { run } = await import("./cli/Cli.ts")
   run(process.argv.slice(2))
 } else {
@@ -35,7 +35,7 @@ if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) {
 function pinnedNode(): string | undefined {
   const platform = process.platform === "win32" ? "win" : process.platform
   try {
-    const manifest = createRequire(import.meta.url).resolve(`node-${platform}-${process.arch}/package.json`)
+    const manifest = modules.createRequire(import.meta.url).resolve(`node-${platform}-${process.arch}/package.json`)
     const binary = manifest.replace(/package\.json$/, platform === "win" ? "bin/node.exe" : "bin/node")
     return existsSync(binary) ? binary : undefined
   } catch {

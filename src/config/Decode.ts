@@ -27,7 +27,7 @@ const DECODERS: { readonly [S in Section]: (input: unknown) => Result.Result<Dec
 }
 
 /** What a configuration without `[basic]` has. */
-export const BASIC_DEFAULTS: Decoded<"basic"> = Schema.decodeUnknownSync(SECTIONS.basic)({})
+export const BASIC_DEFAULTS: Decoded<"basic"> = Schema.decodeSync(SECTIONS.basic)({})
 
 /** Decodes every item of a section that can be decoded; reports the rest. */
 export const section = <S extends Section>(draft: Draft, name: S): Readonly<Record<string, Decoded<S>>> => {

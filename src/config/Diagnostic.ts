@@ -80,16 +80,18 @@ const printable = (text: string): string =>
 
 const SECRET = /secret|passw|token|auth|credential|(?:_|\b)keys?\b|sentry|dsn|\bwebhook\b|service_url|\bvalue\b/i
 const HEADER = /^\s*\[\[?[\w\s.-]+\]/
+const KEY = /^(?:[\w\s.-]|"[^"]*"|'[^']*')*=/
 
 // Keeps the length of the line, so that the caret still fits.
 const maskSecrets = (text: string, path: string): string => {
   if (HEADER.test(text)) return text
-  const equals = text.indexOf("=")
-  const written = equals === -1 ? "" : text.slice(0, equals)
+  const key = KEY.exec(text)?.[0] ?? ""
   // Names of items are no reason to hide anything.
-  const key = path.split(".").slice(path.startsWith("basic.") ? 1 : 2)
-  if (!SECRET.test(key.join(".")) && !SECRET.test(written)) return text
-  return written + text.slice(written.length).replace(/[^\s=[\]{},"']/g, "*")
+  const inner = path.split(".").slice(path.startsWith("basic.") ? 1 : 2)
+  // Without a path and a key, nobody knows what the line is part of.
+  const unknown = path === "" && key === ""
+  if (!unknown && !SECRET.test(inner.join(".")) && !SECRET.test(key)) return text
+  return key + text.slice(key.length).replace(/[^\s=[\]{},"']/g, "*")
 }
 
 /** The candidate that a misspelt word most probably stands for, or `undefined`. */

@@ -45,7 +45,7 @@ export interface Item {
   /** The table, with the keys of its includes once they are expanded. */
   table: Table
   /** Where the keys stand that an include brought. */
-  readonly included: Map<string, Place>
+  readonly included: Map<string, () => Place>
 }
 
 /** What a finding says besides its place. */
@@ -66,6 +66,8 @@ export class Draft {
     certificates: new Map(),
     storages: new Map()
   }
+  /** True when a document could not be read: a name that nothing has may be in there. */
+  incomplete = false
   private readonly strict: boolean
 
   constructor(strict: boolean) {
@@ -76,6 +78,7 @@ export class Draft {
   add(document: RawDocument): void {
     const parsed = Toml.parse(document.text)
     if (parsed._tag === "TomlError") {
+      this.incomplete = true
       const span = { line: parsed.line, column: parsed.column, length: 1 }
       const text = document.text.split("\n", parsed.line)[parsed.line - 1] ?? ""
       this.report("error", { file: document.file, span, text: text.replace(/\r$/, "") }, "", parsed.message)
@@ -135,7 +138,7 @@ export class Draft {
     const item = this.items[section as Section].get(section === "basic" ? "" : String(name))
     if (item === undefined) return undefined
     const included = key === undefined ? undefined : item.included.get(String(key))
-    return included ?? placeOf(item.origin, item.origin.positions.locate(path).span)
+    return included?.() ?? placeOf(item.origin, item.origin.positions.locate(path).span)
   }
 
   /** Reports something about a key of an item; `path` is relative to the item. */
@@ -167,6 +170,23 @@ export class Draft {
 
   get failed(): boolean {
     return this.diagnostics.some((diagnostic) => diagnostic.severity === "error")
+  }
+
+  /** Reports a name that no item of its section has. Silent while a document is missing. */
+  notFound(
+    severity: Severity,
+    item: Item,
+    path: Path,
+    kind: string,
+    name: string,
+    names: Iterable<string>,
+    effect = ""
+  ): void {
+    if (this.incomplete) return
+    this.about(severity, item, path, `${kind}(${name}) is not found${effect}`, {
+      expected: `the name of a configured ${kind}`,
+      hint: didYouMean(name, names)
+    })
   }
 
   /** True when something is wrong with exactly that path. */
@@ -210,16 +230,11 @@ export const texts = (item: Item, key: string): ReadonlyArray<readonly [index: n
     : []
 }
 
-/** What to say about a name that no item has. */
-export const reference = (name: string, names: Iterable<string>, kind: string): Details => ({
-  expected: `the name of a configured ${kind}`,
-  hint: didYouMean(name, names)
-})
-
 /** What a TOML value is, in words. */
 export const kindOf = (value: unknown): string => {
   if (typeof value === "string") return value === "" ? "an empty string" : "a string"
-  if (typeof value === "number") return Number.isInteger(value) ? (value < 0 ? "a negative integer" : "an integer") : "a float"
+  if (typeof value === "number")
+    return Number.isInteger(value) ? (value < 0 ? "a negative integer" : "an integer") : "a float"
   if (typeof value === "boolean") return "a boolean"
   if (Array.isArray(value)) return "a list"
   return value instanceof Date ? "a date" : "a table"

@@ -5,7 +5,7 @@
  * unknown storage, a text that is no TOML and a key that two includes bring are errors, and an include that replaces
  * a key of the item is a warning. Spec: config 3.
  */
-import { didYouMean, formatPath } from "./Diagnostic.ts"
+import { formatPath } from "./Diagnostic.ts"
 import { type Draft, type Item, type Place, placeOf, type Table } from "./Draft.ts"
 import * as Toml from "./format/Toml.ts"
 
@@ -43,9 +43,7 @@ const insert = (
   for (const [index, name] of names.entries()) {
     const storage = draft.item("storages", name)
     if (storage === undefined) {
-      const hint = didYouMean(name, draft.items.storages.keys())
-      const expected = "the name of a configured storage"
-      draft.about("error", item, ["includes", index], `storage(${name}) is not found`, { expected, hint })
+      draft.notFound("error", item, ["includes", index], "storage", name, draft.items.storages.keys())
       continue
     }
     const snippet = snippetOf(storage, item)
@@ -63,7 +61,7 @@ const insert = (
       }
       broughtBy.set(key, name)
       table[key] = value
-      item.included.set(key, snippet.place(key))
+      item.included.set(key, () => snippet.place(key))
     }
   }
   item.table = table

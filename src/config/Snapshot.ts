@@ -53,9 +53,11 @@ export const decode = (
   const draft = new Draft(options.strict ?? false)
   for (const document of documents) draft.add(document)
   Includes.expand(draft)
+  // A NUL that is written out is a syntax error, so only escapes can bring one.
+  const mayHoldNul = documents.some(({ text }) => /\\(?:x00|u0000|U00000000)/.test(text))
   for (const item of allItems(draft)) {
     draft.reportUnknownKeys(item)
-    reportNul(draft, item, item.table, [])
+    if (mayHoldNul) reportNul(draft, item, item.table, [])
   }
   const config: ProxyConfig = {
     basic: decodeBasic(draft),

@@ -5,10 +5,10 @@
  * however small the sender's chunks are. Sizes have at most eight hexadecimal digits, extensions are skipped within
  * limits, line ends are CR LF and nothing else.
  */
-import { Fields, isName, isValue } from "../model/Fields.ts"
+import { Fields, isName, isValue, valueAt } from "../model/Fields.ts"
 import { HEX, VALUE } from "./Bytes.ts"
 import { MAX_BODY_EXTENSION_BYTES, MAX_CHUNK_EXTENSION_BYTES, MAX_CHUNK_SIZE_DIGITS, MAX_TRAILER_BYTES, MAX_TRAILER_FIELDS } from "./Limits.ts"
-import { classify, FREE } from "./Ownership.ts"
+import { classify, FREE, isLookAlike } from "./Ownership.ts"
 
 const SIZE_START = 0
 const SIZE = 1
@@ -156,12 +156,11 @@ export class ChunkedReader {
   private addTrailer(line: string): boolean {
     const colon = line.indexOf(":")
     const name = line.slice(0, colon)
-    const value = line.slice(colon + 1).trim()
-    if (colon < 1 || !isName(name) || !isValue(value) || ++this.trailerCount > MAX_TRAILER_FIELDS) return false
+    if (colon < 1 || !isName(name) || !isValue(line.slice(colon + 1)) || ++this.trailerCount > MAX_TRAILER_FIELDS) return false
     const lower = name.toLowerCase()
-    if (classify(lower, 0, lower.length) === FREE && !FORBIDDEN.has(lower)) {
+    if (classify(lower, 0, lower.length) === FREE && !FORBIDDEN.has(lower) && !(lower.includes("_") && isLookAlike(lower))) {
       this.trailers ??= new Fields("")
-      this.trailers.append(name, value)
+      this.trailers.append(name, valueAt(`${line}\r`, 0, colon))
     }
     return true
   }

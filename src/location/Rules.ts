@@ -35,7 +35,8 @@ export interface Subject {
 export interface RuleError {
   /** Position in the list of rules. */
   readonly index: number
-  readonly name: string
+  /** Name of the location. */
+  readonly location: string
   readonly key: "name" | "path" | "host"
   readonly message: string
 }
@@ -70,7 +71,12 @@ export interface Rule {
 
 /** Reads a rule, or says what is wrong with it. */
 export const parse = (rule: LocationRule, index: number): Rule | RuleError => {
-  const error = (key: RuleError["key"], message: string): RuleError => ({ index, name: rule.name, key, message })
+  const error = (key: RuleError["key"], message: string): RuleError => ({
+    index,
+    location: rule.name,
+    key,
+    message
+  })
   if (rule.name === "") return error("name", "location name is empty")
   const path = parsePath(rule.path ?? "")
   if (path instanceof Regex.RegexError) return error("path", path.message)
@@ -182,13 +188,13 @@ export const testRegex = (regex: Regex.Regex, text: string): boolean =>
 /** True when all extra conditions hold. Spec: config 7.3. */
 export const conditionsHold = (conditions: ReadonlyArray<Condition>, subject: Subject): boolean => {
   for (const condition of conditions) {
-    const found = valueOf(condition, subject)
+    const found = lookUp(condition, subject)
     if (found === undefined || (condition.value !== null && condition.value !== found)) return false
   }
   return true
 }
 
-const valueOf = (condition: Condition, subject: Subject): string | undefined => {
+const lookUp = (condition: Condition, subject: Subject): string | undefined => {
   if (condition.source === "query") return Query.value(subject.query, condition.name)
   if (condition.source === "cookie") return Cookie.value(subject.fields, condition.name)
   const value = subject.fields.get(condition.name)

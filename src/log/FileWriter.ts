@@ -119,7 +119,7 @@ export const make = (options: Options): Effect.Effect<FileWriter, never, Scope.S
       Effect.sync(() => LastWords.onExit(() => sayLastWords(owner))),
       (takeBack) => Effect.sync(takeBack)
     )
-    yield* Effect.forkScoped(run(owner))
+    yield* Effect.forkScoped(run(owner), { startImmediately: true })
     // Registered last, so it runs first: the owner ends by itself and is only interrupted past the deadline.
     yield* Effect.addFinalizer(() => close(owner))
     const queue = owner.queue

@@ -100,13 +100,17 @@ export const normalize = (text: string): string | undefined => {
   return family === 0 ? undefined : format(text, family)
 }
 
+/** An address as the system reports it, with IPv4 in its own form where a socket serves both families. */
+export const plain = (address: string): string =>
+  address.charCodeAt(0) === COLON && address.startsWith("::ffff:") ? (normalize(address) ?? address) : address
+
 /**
  * The address of the client behind `peer`. `X-Forwarded-For` and `X-Real-IP` count only when `peer` is trusted; then
  * it is the right-most address that is no trusted proxy, the left-most when all are. Something that is no address
  * ends the walk, since what stands left of it was not written by a proxy that we trust.
  */
 export const clientAddress = (trusted: IpRules, peer: string, fields: Fields): string => {
-  if (peer.charCodeAt(0) === COLON && peer.startsWith("::ffff:")) peer = normalize(peer) ?? peer
+  peer = plain(peer)
   if (!trusted.has(peer)) return peer
   const forwarded = fields.has("x-forwarded-for") ? fields.getAll("x-forwarded-for") : []
   let client = ""

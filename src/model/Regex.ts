@@ -120,7 +120,7 @@ const literalPrefix = (root: Node): string => {
   for (const part of root.parts.slice(1)) {
     if (part.type !== "set" || part.set.properties.length > 0) break
     const [low, high] = part.set.ranges
-    if (part.set.ranges.length !== 2 || low !== high) break
+    if (part.set.ranges.length !== 2 || low !== high || low! > 0x7f) break
     prefix += String.fromCodePoint(low!)
   }
   return prefix

@@ -108,7 +108,10 @@ describe("Address.isUnusableIp", () => {
     assert.isTrue(Address.isUnusableIp(ip))
   })
 
-  it.each(["127.0.0.1", "192.168.1.1", "10.0.0.1", "::1", "fec0::1", "240.0.0.1", "github.com"])("2.1 %s is valid", (ip) => {
-    assert.isFalse(Address.isUnusableIp(ip))
-  })
+  it.each(["127.0.0.1", "192.168.1.1", "10.0.0.1", "::1", "fec0::1", "240.0.0.1", "github.com"])(
+    "2.1 %s is valid",
+    (ip) => {
+      assert.isFalse(Address.isUnusableIp(ip))
+    }
+  )
 })

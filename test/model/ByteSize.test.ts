@@ -59,7 +59,9 @@ describe("ByteSize.format", () => {
 
   it("is read back without loss", () => {
     fc.assert(fc.property(fc.maxSafeNat(), (bytes) => ByteSize.parse(ByteSize.format(bytes)) === bytes))
-    fc.assert(fc.property(fc.nat(15), (power) => ByteSize.parse(ByteSize.format(1_024 * 10 ** power)) === 1_024 * 10 ** power))
+    fc.assert(
+      fc.property(fc.nat(15), (power) => ByteSize.parse(ByteSize.format(1_024 * 10 ** power)) === 1_024 * 10 ** power)
+    )
   })
 })
 

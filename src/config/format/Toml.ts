@@ -6,7 +6,7 @@
  * object's prototype, a NUL or a nesting beyond {@link MAX_DEPTH} is a {@link TomlError} with line and column.
  */
 import { parse as parseToml, TomlError as TomlSyntaxError, type TomlTable } from "smol-toml"
-import { type Positions, scan } from "./TomlPositions.ts"
+import { findTooDeep, Positions } from "./TomlPositions.ts"
 
 /** Levels of tables and arrays that a document may have. Configuration needs five. */
 export const MAX_DEPTH = 64
@@ -42,10 +42,19 @@ export const parse = (text: string): TomlDocument | TomlError => {
       ? new TomlError(messageOf(cause, text), cause.line, cause.column)
       : new TomlError("text cannot be read as TOML", 1, 1)
   }
-  const positions = scan(text, MAX_DEPTH)
-  return positions._tag === "TooDeep"
-    ? new TomlError(NESTED, positions.line, positions.column)
-    : { _tag: "TomlDocument", value, positions }
+  if (!deeperThan(MAX_DEPTH, value)) return { _tag: "TomlDocument", value, positions: new Positions(text) }
+  const { line, column } = findTooDeep(text, MAX_DEPTH)
+  return new TomlError(NESTED, line, column)
+}
+
+// Headers and dotted keys nest without the parser's limit. The recursion ends at the limit itself.
+const deeperThan = (depth: number, value: unknown): boolean => {
+  if (typeof value !== "object" || value === null || value instanceof Date) return false
+  if (depth === 0) return true
+  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
+    if (deeperThan(depth - 1, inner)) return true
+  }
+  return false
 }
 
 const NESTED = `tables are nested deeper than ${MAX_DEPTH} levels`

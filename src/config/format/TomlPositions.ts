@@ -24,11 +24,6 @@ export interface Located {
   readonly exact: boolean
 }
 
-/** The text is nested deeper than allowed. */
-export interface TooDeep extends Span {
-  readonly _tag: "TooDeep"
-}
-
 interface Node {
   start: number
   end: number
@@ -46,16 +41,24 @@ const makeNode = (start: number, end: number): Node => ({
   items: undefined
 })
 
-/** The place of every key of one text. Made by {@link scan}. */
+/** The place of every key of one text, which is valid TOML. Nothing is computed before somebody asks. */
 export class Positions {
-  readonly _tag = "Positions"
   private readonly text: string
-  private readonly root: Node
-  private lines: ReadonlyArray<number> | undefined
+  private tree: Node | undefined
+  private starts: ReadonlyArray<number> | undefined
 
-  constructor(text: string, root: Node) {
+  constructor(text: string) {
     this.text = text
-    this.root = root
+  }
+
+  private get root(): Node {
+    this.tree ??= new Scanner(this.text, Number.POSITIVE_INFINITY).document()
+    return this.tree
+  }
+
+  private get lines(): ReadonlyArray<number> {
+    this.starts ??= lineStarts(this.text)
+    return this.starts
   }
 
   /** The place of a key or array element, or of the nearest table around it. */
@@ -88,7 +91,6 @@ export class Positions {
 
   /** The text of a line, without its end. */
   lineText(line: number): string {
-    this.lines ??= lineStarts(this.text)
     const start = this.lines[line - 1] ?? this.text.length
     return this.text.slice(start, lineEnd(this.text, start)).replace(/\r$/, "")
   }
@@ -111,17 +113,15 @@ export class Positions {
   }
 
   private span(start: number, end: number): Span {
-    this.lines ??= lineStarts(this.text)
     return spanOf(this.lines, start, end)
   }
 }
 
-/** Builds the positions of a text that a TOML parser accepts. */
-export const scan = (text: string, maxDepth: number): Positions | TooDeep => {
+/** The first key of a text that is nested deeper than `maxDepth`, or its beginning. */
+export const findTooDeep = (text: string, maxDepth: number): Span => {
   const scanner = new Scanner(text, maxDepth)
-  const root = scanner.document()
-  if (scanner.tooDeep === -1) return new Positions(text, root)
-  return { _tag: "TooDeep", ...spanOf(lineStarts(text), scanner.tooDeep, scanner.tooDeep + 1) }
+  scanner.document()
+  return spanOf(lineStarts(text), Math.max(0, scanner.tooDeep), scanner.tooDeep + 1)
 }
 
 const childOf = (node: Node, step: string | number): Node | undefined =>

@@ -22,7 +22,7 @@ const invalid = (message: string, expected: string, input: unknown, options: obj
 
 /** A duration text, decoded to milliseconds. Integers are refused, as in the reference. Spec: config 2.1. */
 export const Duration = Schema.String.annotate({ expected: EXPECT_DURATION }).pipe(
-  Schema.decodeTo(Schema.Number, {
+  Schema.decodeTo(Schema.Finite, {
     decode: SchemaGetter.transformEffect((text: string, options) => {
       const millis = Millis.parse(text)
       return typeof millis === "number"
@@ -37,7 +37,7 @@ export const Duration = Schema.String.annotate({ expected: EXPECT_DURATION }).pi
 export const ByteSize = Schema.Union([Schema.Natural, Schema.String])
   .annotate({ expected: EXPECT_SIZE })
   .pipe(
-    Schema.decodeTo(Schema.Number, {
+    Schema.decodeTo(Schema.Finite, {
       decode: SchemaGetter.transformEffect((value: number | string, options) => {
         const bytes = typeof value === "number" ? value : Bytes.parse(value)
         return typeof bytes === "number"

@@ -4,20 +4,18 @@
  * The reference finds a bad host or path pattern only when it builds the location. Spec: config 6 and 7.
  */
 import * as Regex from "../../model/Regex.ts"
-import { type Draft, type Item, reference, text, texts } from "../Draft.ts"
+import { type Draft, type Item, text, texts } from "../Draft.ts"
 
 /** Reports what is wrong with one location. */
 export const validate = (draft: Draft, item: Item, plugins: ReadonlySet<string>): void => {
   const upstream = text(item, "upstream") ?? ""
   if (upstream !== "" && !upstream.startsWith("$") && draft.item("upstreams", upstream) === undefined) {
-    const details = reference(upstream, draft.items.upstreams.keys(), "upstream")
-    draft.about("error", item, ["upstream"], `upstream(${upstream}) is not found`, details)
+    draft.notFound("error", item, ["upstream"], "upstream", upstream, draft.items.upstreams.keys())
   }
   for (const [index, name] of texts(item, "plugins")) {
     if (plugins.has(name)) continue
     // The reference runs the location without the plugin.
-    const details = reference(name, plugins, "plugin")
-    draft.about("warning", item, ["plugins", index], `plugin(${name}) is not found and does not run`, details)
+    draft.notFound("warning", item, ["plugins", index], "plugin", name, plugins, " and does not run")
   }
   validatePath(draft, item)
   for (const host of text(item, "host")?.split(",") ?? []) validateHost(draft, item, host.trim())

@@ -3,7 +3,7 @@
  */
 import * as Address from "../../model/Address.ts"
 import { didYouMean } from "../Diagnostic.ts"
-import { type Draft, type Item, reference, text, texts } from "../Draft.ts"
+import { type Draft, type Item, text, texts } from "../Draft.ts"
 import { MODULES, TLS_VERSIONS } from "../schema/Server.ts"
 import { lookup } from "../schema/Values.ts"
 
@@ -17,8 +17,7 @@ export const validate = (draft: Draft): void => {
       if (location === undefined) {
         // The reference accepts any name while no location is configured at all.
         const severity = draft.items.locations.size === 0 ? "warning" : "error"
-        const details = reference(name, draft.items.locations.keys(), "location")
-        draft.about(severity, item, ["locations", index], `location(${name}) is not found`, details)
+        draft.notFound(severity, item, ["locations", index], "location", name, draft.items.locations.keys())
       } else if (
         location.table["grpc_web"] === true &&
         !texts(item, "modules").some(([, name]) => name === "grpc-web")

@@ -7,11 +7,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { isName, isValue } from "../../model/Fields.ts"
+import { isName } from "../../model/Fields.ts"
 import { Environment, type EnvironmentValues } from "../../platform/Environment.ts"
 import * as DynamicValue from "../../proxy/DynamicValue.ts"
 import type { Exchange } from "../../proxy/Exchange.ts"
-import { binary } from "../../proxy/Response.ts"
 import * as Options from "../Options.ts"
 import { define, type Hooks, PluginError } from "../Plugin.ts"
 
@@ -27,20 +26,10 @@ const ResponseHeadersOptions = Schema.Struct({
 type Operation = (exchange: Exchange) => void
 type Reader = (exchange: Exchange) => string | undefined
 
-/**
- * Reads a value for an exchange, `undefined` when it has none or one that may not be sent. Null when it never has one
- * that may: variables of the environment hold anything.
- */
-const readerOf = (value: string, { hostname, env }: EnvironmentValues): Reader | null => {
+/** Reads a value for an exchange, `undefined` when it has none. What it gives may be sent as it is. */
+const readerOf = (value: string, { hostname, env }: EnvironmentValues): Reader => {
   const compiled = DynamicValue.compile(value, hostname, env)
-  if (typeof compiled === "string") {
-    const text = compiled === value ? value : binary(compiled)
-    return isValue(text) ? () => text : null
-  }
-  return (exchange) => {
-    const text = compiled(exchange)
-    return text !== undefined && isValue(text) ? text : undefined
-  }
+  return typeof compiled === "string" ? () => compiled : compiled
 }
 
 const add =
@@ -103,9 +92,7 @@ const operationsOf = Effect.fnUntraced(function* (options: typeof ResponseHeader
   ] as const
   const values = Effect.fnUntraced(function* ([key, make]: (typeof fields)[number]) {
     for (const [i, { lowerName, value }] of options[key].entries()) {
-      const read = readerOf(value, environment)
-      if (read === null) yield* Options.notice([key, i], `the value of ${value} cannot be sent, the entry is left out`)
-      else yield* take([key, i], [lowerName], make(lowerName, read))
+      yield* take([key, i], [lowerName], make(lowerName, readerOf(value, environment)))
     }
   })
   yield* values(fields[0])

@@ -34,7 +34,7 @@ describe("positions", () => {
     "server.addr = '[x]'",
     "",
     "[upstreams.api]",
-    '  addrs = [ # first = 1',
+    "  addrs = [ # first = 1",
     '    "10.0.0.1", "10.0.0.2",',
     "    '''ten = 10''',",
     "  ]",
@@ -107,13 +107,18 @@ describe("positions", () => {
   })
 
   it("has the keys that the parser found, for values of any shape", () => {
-    const keys = fc.oneof(fc.stringMatching(/^[a-z0-9_-]{1,6}$/), fc.string({ maxLength: 6, unit: "binary" })).filter(
-      (key) => key !== "__proto__" && key !== "constructor"
-    )
+    const keys = fc
+      .oneof(fc.stringMatching(/^[a-z0-9_-]{1,6}$/), fc.string({ maxLength: 6, unit: "binary" }))
+      .filter((key) => key !== "__proto__" && key !== "constructor")
     const values = fc.letrec((tie) => ({
       value: fc.oneof(
         { maxDepth: 4, withCrossShrink: true },
-        fc.oneof(fc.integer(), fc.boolean(), fc.string({ unit: "binary" }), fc.constantFrom("]", "a = 1", "'''", '"""', "#")),
+        fc.oneof(
+          fc.integer(),
+          fc.boolean(),
+          fc.string({ unit: "binary" }),
+          fc.constantFrom("]", "a = 1", "'''", '"""', "#")
+        ),
         fc.array(tie("value"), { maxLength: 4 }),
         fc.dictionary(keys, tie("value"), { maxKeys: 4 })
       )
@@ -131,9 +136,29 @@ describe("positions", () => {
 
   it("has the keys that the parser found, for lines in any order", () => {
     const line = fc.constantFrom(
-      "[a]", "[a.b]", "[a . 'b' . \"c\"]", "[[t]]", "[[t.u]]", "[t.v]", "[x.y.z]", "k = 1", "l.m = 'q'", "'l' . n = [1, 2]",
-      "i = { a = 1, b.c = [ { d = 2 } ] }", "j = { }", "n = [ [ 1 ], [ ], # ]\n 'x' ]", 's = """\n[no]\nk = 1 \\" """', "o = '''it''s'''''",
-      'p = """"a"""""', "q = 1979-05-27T07:32:00Z", "r = -1.5e3 # [c]", "# [comment]", "", "u = { v = \"}\", w = ',' }", '"" = 0', "1.2 = 3"
+      "[a]",
+      "[a.b]",
+      "[a . 'b' . \"c\"]",
+      "[[t]]",
+      "[[t.u]]",
+      "[t.v]",
+      "[x.y.z]",
+      "k = 1",
+      "l.m = 'q'",
+      "'l' . n = [1, 2]",
+      "i = { a = 1, b.c = [ { d = 2 } ] }",
+      "j = { }",
+      "n = [ [ 1 ], [ ], # ]\n 'x' ]",
+      's = """\n[no]\nk = 1 \\" """',
+      "o = '''it''s'''''",
+      'p = """"a"""""',
+      "q = 1979-05-27T07:32:00Z",
+      "r = -1.5e3 # [c]",
+      "# [comment]",
+      "",
+      "u = { v = \"}\", w = ',' }",
+      '"" = 0',
+      "1.2 = 3"
     )
     const documents = fc.array(line, { maxLength: 12 })
     fc.assert(

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
+import { isValue } from "../../../src/model/Fields.ts"
 import { Environment } from "../../../src/platform/Environment.ts"
 import { ResponseHeaders } from "../../../src/plugin/builtin/ResponseHeaders.ts"
 import type { FieldPairs } from "../../../src/proxy/Response.ts"
@@ -164,19 +165,15 @@ describe("response_headers", () => {
     })
   )
 
-  it.effect("leaves out variables of the environment that cannot be sent", () =>
+  it.effect("leaves out variables of the environment that are absent or cannot be sent", () =>
     Effect.gen(function* () {
-      const env = { BAD: "a\r\nX-Evil: 1", UTF8: "é" }
-      const build = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-        Effect.provideService(effect, Environment, { hostname: "box", env })
-      const table = { set_headers: ["X-A: $BAD", "X-B: $UTF8"] }
-      const { response } = yield* build(hooksOf(ResponseHeaders, table))
-      const exchange = withResponse(fakeExchange(), 200, [["X-A", "1"]])
+      const { response } = yield* hooksOf(ResponseHeaders, {
+        add_headers: ["X-A: $BAD", "X-B: $ABSENT", "X-C: $GOOD"],
+        set_headers: ["X-D: $BAD"]
+      }).pipe(Effect.provideService(Environment, { hostname: "box", env: { BAD: "a\r\nX-Evil: 1", GOOD: "1" } }))
+      const exchange = withResponse(fakeExchange(), 200, [["X-D", "1"]])
       response?.(exchange)
-      assert.strictEqual(exchange.response.text, "X-A: 1\r\nx-b: \xc3\xa9\r\n")
-      assert.deepEqual(yield* build(noticesOf(ResponseHeaders, table)), [
-        "set_headers.0: the value of $BAD cannot be sent, the entry is left out"
-      ])
+      assert.strictEqual(exchange.response.text, "x-c: 1\r\n")
     })
   )
 
@@ -187,9 +184,8 @@ describe("response_headers", () => {
         add_headers: ["X: y"]
       })
       fc.assert(
-        fc.property(fc.string({ maxLength: 40, unit: "binary" }), (value) => {
-          const exchange = withResponse(fakeExchange(), 200)
-          exchange.fields.text = `X-A: ${value.replaceAll(/[\r\n]/g, "")}\r\n`
+        fc.property(fc.string({ maxLength: 40, unit: "binary" }).filter(isValue), (value) => {
+          const exchange = withResponse(fakeExchange({ fields: [["X-A", value]] }), 200)
           response?.(exchange)
           assert.match(exchange.response.text, /^x: y\r\n(x-path: [\t\x20-\x7e\x80-\xff]*\r\n)?$/)
         })

@@ -1,0 +1,102 @@
+import { assert, describe, it } from "@effect/vitest"
+import fc from "fast-check"
+import * as Diagnostic from "../../src/config/Diagnostic.ts"
+
+const found: Diagnostic.Diagnostic = {
+  severity: "error",
+  file: "conf/locations.toml",
+  line: 12,
+  column: 3,
+  path: "locations.root.upstream",
+  message: "upstream(chart) is not found",
+  expected: "the name of a configured upstream",
+  hint: 'did you mean "charts"?',
+  excerpt: { text: '  upstream = "chart"', length: 8 }
+}
+
+describe("format", () => {
+  it("prints place, message, expectation, hint and a caret", () => {
+    assert.strictEqual(
+      Diagnostic.format(found),
+      `conf/locations.toml:12:3: error: locations.root.upstream: upstream(chart) is not found
+  expected: the name of a configured upstream
+  hint: did you mean "charts"?
+  12 |   upstream = "chart"
+     |   ^^^^^^^^`
+    )
+  })
+
+  it("leaves out what a finding about a whole file does not have", () => {
+    const whole = { severity: "error", file: "conf", line: 0, column: 0, path: "", message: "no such file" } as const
+    assert.strictEqual(Diagnostic.format(whole), "conf: error: no such file")
+  })
+
+  it("shows nothing that a terminal would act on", () => {
+    const text = Diagnostic.format({
+      ...found,
+      message: "\u001b[31mred\u202e\n",
+      excerpt: { text: "\tx = '\u001b]0;title\u0007'", length: 1 }
+    })
+    assert.notMatch(text, /[^\n\x20-\x7e\ufffd]/)
+  })
+
+  it.each([
+    ["certificates.web.tls_key", 'tls_key = "hunter2"', 'tls_key = "*******"'],
+    ["", "secret = 'hunter2", "secret = '*******"],
+    ["", '"my token" = "hunter2', '"my token" = "*******'],
+    ["", '  "hunter2" "x"', '  "*******" "*"'],
+    ["plugins.p.authorizations[1]", '  "aHVudGVyMg==", "x"', '  "**********==", "*"'],
+    ["plugins.jwt.secret", 'p = { secret = "hunter2" }', 'p = { ****** = "*******" }'],
+    ["locations.auth.upstream", 'upstream = "a"', 'upstream = "a"'],
+    ["storages.s.secret", "[storages.secrets]", "[storages.secrets]"]
+  ])("masks secrets: %s in %s", (path, text, shown) => {
+    const printed = Diagnostic.format({ ...found, path, column: 1, excerpt: { text, length: 1 } })
+    assert.include(printed, `| ${shown}\n`)
+    assert.notInclude(printed, "hunter2")
+  })
+
+  it("counts", () => {
+    const warning = { ...found, severity: "warning" } as const
+    assert.match(Diagnostic.formatAll([found, found, warning]), /\n2 errors, 1 warning$/)
+    assert.match(Diagnostic.formatAll([warning]), /\n1 warning$/)
+    assert.strictEqual(Diagnostic.formatAll([]), "")
+  })
+})
+
+describe("formatPath", () => {
+  it.each([
+    [["locations", "root", "plugins", 1], "locations.root.plugins[1]"],
+    [["certificates", "a.com", "tls_key"], 'certificates."a.com".tls_key'],
+    [[], ""]
+  ])("%j is %s", (path, text) => {
+    assert.strictEqual(Diagnostic.formatPath(path), text)
+  })
+})
+
+describe("suggest", () => {
+  it.each([
+    ["upstrem", "upstream"],
+    ["UPSTREAM", "upstream"],
+    ["ustpream", "upstream"],
+    ["locaton", "location"],
+    ["plugin", "plugins"],
+    ["zebra", undefined],
+    ["", undefined]
+  ])("%s: %s", (word, expected) => {
+    assert.strictEqual(Diagnostic.suggest(word, ["location", "upstream", "plugins"]), expected)
+  })
+
+  it("takes the nearest", () => {
+    assert.strictEqual(Diagnostic.suggest("api1", ["api12", "api", "api1x2"]), "api12")
+    assert.strictEqual(Diagnostic.suggest("tcp_fast_open", ["tcp_idle", "tcp_fastopen"]), "tcp_fastopen")
+  })
+
+  it("is never far away, whatever the words", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.array(fc.string()), (word, words) => {
+        const suggestion = Diagnostic.suggest(word, words)
+        return suggestion === undefined || (suggestion !== word && words.includes(suggestion))
+      })
+    )
+  })
+})
