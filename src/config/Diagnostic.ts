@@ -101,7 +101,7 @@ export const suggest = (word: string, candidates: Iterable<string>): string | un
   let bestDistance = limit + 1
   for (const candidate of candidates) {
     if (candidate === word || Math.abs(candidate.length - word.length) >= bestDistance) continue
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), bestDistance)
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance
@@ -116,8 +116,9 @@ export const didYouMean = (word: string, candidates: Iterable<string>): string |
   return candidate === undefined ? undefined : `did you mean ${JSON.stringify(candidate)}?`
 }
 
-// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours count one each.
-const editDistance = (a: string, b: string): number => {
+// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours count one each. Gives up
+// where the distance cannot fall below `limit` any more.
+const editDistance = (a: string, b: string, limit: number): number => {
   if (a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY
   let beforeLast: Array<number> = []
   let last = Array.from({ length: b.length + 1 }, (_, i) => i)
@@ -130,6 +131,8 @@ const editDistance = (a: string, b: string): number => {
         cost = Math.min(cost, beforeLast[j - 2]! + 1)
       row.push(cost)
     }
+    // A swap reaches back two rows and adds one.
+    if (Math.min(...row) >= limit && Math.min(...last) + 1 >= limit) return limit
     beforeLast = last
     last = row
   }

@@ -183,10 +183,10 @@ export class Draft {
     effect = ""
   ): void {
     if (this.incomplete) return
-    this.about(severity, item, path, `${kind}(${name}) is not found${effect}`, {
-      expected: `the name of a configured ${kind}`,
-      hint: didYouMean(name, names)
-    })
+    // Comparing with every name costs; whoever has this many findings has one cause for all of them.
+    const hint = this.diagnostics.length < MAX_HINTS ? didYouMean(name, names) : undefined
+    const expected = `the name of a configured ${kind}`
+    this.about(severity, item, path, `${kind}(${name}) is not found${effect}`, { expected, hint })
   }
 
   /** True when something is wrong with exactly that path. */
@@ -248,3 +248,4 @@ export const placeOf = (origin: Origin, span: Span): Place => ({
 })
 
 const MAX_EXCERPT = 160
+const MAX_HINTS = 20

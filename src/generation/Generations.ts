@@ -28,6 +28,7 @@ import { Environment } from "../platform/Environment.ts"
 import { VERSION } from "../platform/Version.ts"
 import * as Pipeline from "../plugin/Pipeline.ts"
 import { builtinInstances, type Instance, Plugins } from "../plugin/Plugins.ts"
+import * as ContextValue from "../proxy/ContextValue.ts"
 import * as ErrorPage from "../proxy/ErrorPage.ts"
 import { unbuilt } from "../proxy/Failure.ts"
 import { proceed } from "../proxy/Lifecycle.ts"
@@ -195,7 +196,7 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
       counters: serverCounters.of(name),
       route: routes.route,
       trusted: IpRules.compile(basic.trusted_proxies ?? IpRules.DEFAULT_TRUSTED),
-      measured: log?.measured ?? false,
+      measured: (log?.measured ?? false) || names.some((location) => readsMarks(snapshot.config, location)),
       accessLog: log?.write ?? null,
       errorPage: ErrorPage.compile(basic.error_template, VERSION),
       retain: usage.retain,
@@ -243,6 +244,21 @@ const orPrevious = <Conf, A, E extends { readonly message: string }>(
       )
     })
   )
+
+// A header value such as `:upstream_connect_time`, of a location or of one of its plugins, reads time marks.
+const readsMarks = (config: Snapshot["config"], location: string): boolean => {
+  const conf = config.locations[location]!
+  const sources = [conf.proxy_add_headers, conf.proxy_set_headers, ...(conf.plugins ?? []).map((name) => config.plugins[name])]
+  return sources.some(mentionsMark)
+}
+
+const mentionsMark = (value: unknown): boolean => {
+  if (typeof value === "string") {
+    const key = /(?:^|\s):([a-z_]+)\s*$/.exec(value)?.[1]
+    return key !== undefined && ContextValue.readsMarks(key)
+  }
+  return typeof value === "object" && value !== null && Object.values(value).some(mentionsMark)
+}
 
 class CounterTable {
   private readonly table = new Map<string, Counters>()

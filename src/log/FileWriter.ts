@@ -203,7 +203,7 @@ const rest = Effect.fnUntraced(function* (owner: Owner) {
     const untilEnd = owner.opened === null ? LONGEST_SLEEP : owner.opened.until - now
     const untilFlush = owner.options.flushMillis === 0 ? LONGEST_SLEEP : owner.options.flushMillis
     const wait = owner.isFailing ? owner.retryMillis : Math.min(untilFlush, untilEnd, LONGEST_SLEEP)
-    yield* Effect.raceFirst(owner.awake.await, Effect.sleep(Math.max(1, wait)))
+    yield* Effect.timeoutOption(owner.awake.await, Math.max(1, wait))
   }
   owner.awake.closeUnsafe()
   owner.queue.called = false

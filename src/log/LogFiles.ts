@@ -35,7 +35,7 @@ export interface LogFilesShape {
   readonly place: (path: string) => Effect.Effect<Place>
 }
 
-/** The identity `write` and friends of a descriptor that somebody else opened, and that is not closed here. */
+/** A descriptor that somebody else opened; it is not closed here. */
 export const descriptor = (fd: number): LogFile => ({
   identity: "",
   write: (bytes, offset) => call((done) => fs.write(fd, bytes, offset, bytes.length - offset, null, done)),
@@ -74,26 +74,27 @@ const makeDirectory = (path: string): Effect.Effect<unknown, LogFileError> =>
 const node: LogFilesShape = {
   open: Effect.fnUntraced(function* (path) {
     const fd = yield* openFile(path).pipe(
-      Effect.catch((error) =>
-        error.code === "ENOENT" ? Effect.andThen(makeDirectory(dirname(path)), openFile(path)) : Effect.fail(error)
+      Effect.catchIf(
+        (error) => error.code === "ENOENT",
+        () => Effect.andThen(makeDirectory(dirname(path)), openFile(path))
       )
     )
-    const stats = yield* call<fs.Stats>((done) => fs.fstat(fd, done))
-    return {
-      ...descriptor(fd),
-      identity: identityOf(stats),
-      close: Effect.ignore(call<void>((done) => fs.close(fd, (error) => done(error ?? null, undefined))))
-    }
+    const close = Effect.ignore(call<void>((done) => fs.close(fd, (error) => done(error ?? null, undefined))))
+    const stats = yield* Effect.onError(
+      call<fs.Stats>((done) => fs.fstat(fd, done)),
+      () => close
+    )
+    return { ...descriptor(fd), identity: identityOf(stats), close }
   }),
   identity: (path) =>
     stat(path).pipe(
       Effect.map(identityOf),
-      Effect.catch(() => Effect.succeed(""))
+      Effect.orElseSucceed(() => "")
     ),
   place: (path) =>
     stat(path).pipe(
       Effect.map((stats): Place => (stats.isDirectory() ? "directory" : stats.isFile() ? "file" : "device")),
-      Effect.catch(() => Effect.succeed<Place>("file"))
+      Effect.orElseSucceed((): Place => "file")
     )
 }
 

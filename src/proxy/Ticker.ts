@@ -27,9 +27,9 @@ export class Ticker {
     this.setDate(wallMillis)
   }
 
-  /** A deadline `millis` from now. */
+  /** A deadline `millis` from now; 0 millis mean no deadline, and 0 is what that looks like. */
   in(millis: number): number {
-    return this.now + millis + TICK_MILLIS
+    return millis > 0 ? this.now + millis + TICK_MILLIS : 0
   }
 
   add(member: Timed): void {

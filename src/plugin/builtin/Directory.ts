@@ -25,7 +25,7 @@ const READ_BYTES = 65_536
 /** Greatest content that is held in memory whole, whatever `chunk_size` says. */
 const MAX_WHOLE = 1_048_576
 
-const ChunkSize = Schema.Union([Schema.String, Schema.Number]).pipe(
+const ChunkSize = Schema.Union([Schema.String, Schema.Finite]).pipe(
   Schema.annotateEncoded({
     description:
       "Bytes of one read; content up to this size is sent as one piece. At least 4 KiB; reads are never smaller than 64 KiB.",
@@ -94,10 +94,12 @@ export const compile = Effect.fnUntraced(function* (options: Decoded) {
   const charset = binary(options.charset)
   if (!/^[\x21-\x7e]*$/.test(charset))
     return yield* PluginError.invalid(CATEGORY, `invalid charset: ${options.charset}`)
+  const index = binary(options.index.replace(/^\/+/, ""))
+  if (index.split("/").includes("..")) return yield* PluginError.invalid(CATEGORY, `invalid index: ${options.index}`)
   const chunk = yield* chunkBytes(options.chunk_size)
   const site: Site = {
     root: yield* openRoot(options),
-    index: binary(options.index.replace(/^\/+/, "")),
+    index,
     autoindex: options.autoindex,
     heads: new Heads({
       maxAge: yield* maxAgeSeconds(options.max_age),

@@ -79,16 +79,15 @@ export const parseDate = (text: string, nowMillis = Date.now()): number | null =
   return secondsOf(String(meant), match[2]!, match[1]!, match[4]!, match[5]!, match[6]!)
 }
 
-const secondsOf = (year: string, monthName: string, day: string, hour: string, minute: string, second: string) => {
-  const month = MONTHS.indexOf(monthName)
-  const date = Number(day)
+const secondsOf = (year: string, name: string, day: string, hour: string, minute: string, second: string) => {
+  const month = MONTHS.indexOf(name)
+  // A day that does not exist in its month rolls over and shows.
   const at = new Date(0)
-  at.setUTCFullYear(Number(year), month, date)
-  at.setUTCHours(Number(hour), Number(minute), Number(second))
-  // Second 60 is a leap second; a day that does not exist in its month rolls over and shows.
-  const valid =
-    month !== -1 && at.getUTCMonth() === month && at.getUTCDate() === date && Number(hour) < 24 && Number(minute) < 60
-  return valid && Number(second) <= 60 ? Math.floor(at.getTime() / 1_000) : null
+  at.setUTCFullYear(Number(year), month, Number(day))
+  if (month === -1 || at.getUTCMonth() !== month || at.getUTCDate() !== Number(day)) return null
+  // Second 60 is a leap second.
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return null
+  return at.getTime() / 1_000 + Number(hour) * 3_600 + Number(minute) * 60 + Number(second)
 }
 
 /** An HTTP date (IMF-fixdate) of seconds since the epoch. */

@@ -2,14 +2,22 @@
  * Heads of the responses of one `directory` plugin: what is the same for all files is joined once, what depends on a
  * file is put in between. Spec: plugins 4.1, 6.9; RFC 9110 13–15.
  */
-import * as Fields from "../../../model/Fields.ts"
 import type { Exchange } from "../../../proxy/Exchange.ts"
-import { cacheControl, HTML, type LocalResponse, NO_CACHE, refuse, respond, TEXT } from "../../../proxy/Response.ts"
+import {
+  cacheControl,
+  HTML,
+  type LocalResponse,
+  NO_CACHE,
+  redirect,
+  refuse,
+  respond,
+  TEXT
+} from "../../../proxy/Response.ts"
 import type { Header } from "../../Options.ts"
 import * as Conditional from "./Conditional.ts"
 import * as Listing from "./Listing.ts"
 import * as Range from "./Range.ts"
-import { encodePath } from "./Target.ts"
+import { encodePath, encodeQuery } from "./Target.ts"
 import { typeOf, withCharset } from "./Types.ts"
 
 export interface HeadOptions {
@@ -102,7 +110,7 @@ export class Heads {
     const wanted = exchange.method === "GET" ? fields.get("range") : undefined
     if (wanted !== undefined && Conditional.allowsRange(fields, validators, now)) {
       const range = Range.parse(wanted, size)
-      if (range === Range.UNSATISFIABLE) return unsatisfiable(size, cache)
+      if (range === Range.UNSATISFIABLE) return unsatisfiable(size)
       if (range !== null) {
         status = 206
         from = range.first
@@ -189,9 +197,9 @@ const PRECONDITION_FAILED: Plan = {
   length: 0
 }
 
-const unsatisfiable = (size: number, cache: string): Plan => ({
+const unsatisfiable = (size: number): Plan => ({
   status: 416,
-  fields: `${cache === "" ? "" : `Cache-Control: ${NO_CACHE}\r\n`}Content-Range: bytes */${size}\r\n${NOSNIFF}`,
+  fields: `Cache-Control: ${NO_CACHE}\r\nContent-Range: bytes */${size}\r\n${NOSNIFF}`,
   from: 0,
   length: 0
 })
@@ -205,8 +213,7 @@ export const listing = (page: string): LocalResponse =>
  * and cannot name another host (hardening 10).
  */
 export const withSlash = (exchange: Exchange): LocalResponse => {
-  const path = exchange.path
+  const { path, query } = exchange
   const name = encodePath(path.slice(path.lastIndexOf("/") + 1))
-  const location = `./${name}/${exchange.query === "" ? "" : `?${exchange.query}`}`
-  return respond(301, Fields.isValue(location) ? [["Location", location]] : [])
+  return redirect(`./${name}/${query === "" ? "" : `?${encodeQuery(query)}`}`, 301)
 }

@@ -44,7 +44,7 @@ export class Serving {
   private readonly path: string
   private readonly isIndex: boolean
   private readonly opening: Files.Opening
-  private readonly abort = new AbortController()
+  private listing: AbortController | null = null
   private cancelled = false
 
   constructor(site: Site, exchange: Exchange, target: Target, answer: (response: LocalResponse) => void) {
@@ -64,7 +64,7 @@ export class Serving {
   /** Nobody waits any more: nothing is answered, everything is closed. */
   cancel(): void {
     this.cancelled = true
-    this.abort.abort()
+    this.listing?.abort()
     this.opening.cancel()
   }
 
@@ -90,14 +90,13 @@ export class Serving {
 
   private list(found: Files.Found): void {
     const path = this.target.path
-    Files.list(this.site.root, path, found, this.abort.signal).then(
-      ({ entries, omitted }) => {
-        if (!this.cancelled) this.close(found, Heads.listing(Listing.render(path, entries, omitted)))
-      },
-      () => {
-        if (!this.cancelled) this.close(found, Heads.listingFailed)
-      }
-    )
+    this.listing = new AbortController()
+    Files.list(this.site.root, path, found, this.listing.signal)
+      .then(({ entries, omitted }) => Heads.listing(Listing.render(path, entries, omitted)))
+      .catch(() => Heads.listingFailed)
+      .then((response) => {
+        if (!this.cancelled) this.close(found, response)
+      })
   }
 
   private file(found: Files.Found): void {

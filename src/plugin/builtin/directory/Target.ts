@@ -69,12 +69,16 @@ export const isInside = (root: string, path: string): boolean =>
 export const isHidden = (root: string, path: string): boolean => path.indexOf("/.", root.length) !== -1
 
 const UNSAFE = /[^A-Za-z0-9\-._~!$&'()*+,;=:@%/]/g
+const UNSAFE_QUERY = /[^A-Za-z0-9\-._~!$&'()*+,;=:@%/?]/g
 const UNSAFE_NAME = /[^A-Za-z0-9\-._~]/g
 
 const percent = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
 
 /** A request path with everything encoded that RFC 3986 does not allow in a path; escapes stay. */
 export const encodePath = (path: string): string => path.replace(UNSAFE, percent)
+
+/** A query with everything encoded that RFC 3986 does not allow in one; escapes stay. */
+export const encodeQuery = (query: string): string => query.replace(UNSAFE_QUERY, percent)
 
 /** One decoded name as a path segment that can stand anywhere in a URL or an attribute. */
 export const encodeName = (name: string): string => name.replace(UNSAFE_NAME, percent)
