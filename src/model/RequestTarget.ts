@@ -2,14 +2,14 @@
  * The path of a request in the one form that rules are matched against. Hardening 6; RFC 3986 6.2.2.
  *
  * Two spellings of one path must not meet two different rules: escaped unreserved characters are decoded (once), hex
- * digits of the remaining escapes are upper case, runs of slashes are one slash, dot segments are removed. Escaped
- * reserved bytes (`%2F`, `%5C`, `%00`) stay escaped, so they never become a separator here. Nothing is an error: a
- * `%` that begins no escape is the escape of itself.
+ * digits of the remaining escapes are upper case, runs of slashes are one slash, dot segments and segments of nothing
+ * but parameters are removed. Escaped reserved bytes (`%2F`, `%5C`, `%00`) stay escaped, so they never become a
+ * separator here. Nothing is an error: a `%` that begins no escape is the escape of itself.
  */
 
 /** False when {@link normalizePath} would certainly return its argument. */
 export const needsNormalizing = (path: string): boolean =>
-  path.includes("/.") || path.includes("%") || path.includes("//")
+  path.includes("/.") || path.includes("%") || path.includes("//") || path.includes("/;")
 
 /**
  * The normal form of a path. Applying it again changes nothing, and the result never leads above the root. Text that
@@ -18,7 +18,7 @@ export const needsNormalizing = (path: string): boolean =>
 export const normalizePath = (path: string): string => {
   if (path.charCodeAt(0) !== SLASH) return path
   const decoded = normalizeEscapes(path)
-  return decoded.includes("/.") || decoded.includes("//") ? removeDotSegments(decoded) : decoded
+  return decoded.includes("/.") || decoded.includes("//") || decoded.includes("/;") ? resolveSegments(decoded) : decoded
 }
 
 /**
@@ -59,7 +59,9 @@ export const encode = (text: string): string =>
     return out
   })
 
+const DOT = 46
 const SLASH = 47
+const SEMICOLON = 59
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:[/;]|$)/i
 
 const ESCAPES: ReadonlyArray<string> = Array.from(
@@ -92,7 +94,7 @@ const isUnreserved = (code: number): boolean =>
   code === 95 ||
   code === 126
 
-const removeDotSegments = (path: string): string => {
+const resolveSegments = (path: string): string => {
   const kept: Array<string> = []
   const segments = path.split("/")
   let directory = false
@@ -100,8 +102,9 @@ const removeDotSegments = (path: string): string => {
     const segment = segments[i]!
     directory = true
     if (segment === "") continue
-    if (segment.charCodeAt(0) === 46) {
-      // Servlet containers drop `;parameters` before they look at dots.
+    // Servlet containers drop `;parameters` before they look at a segment: `/;x/y` is `//y` to them.
+    if (segment.charCodeAt(0) === SEMICOLON && i < segments.length - 1) continue
+    if (segment.charCodeAt(0) === DOT) {
       const semicolon = segment.indexOf(";")
       const name = semicolon === -1 ? segment : segment.slice(0, semicolon)
       if (name === ".") continue

@@ -71,7 +71,7 @@ const requestField = (name: string): Resolve => {
 }
 
 const environment = (env: Environment, name: string): string | Resolve => {
-  const value = env[name]
+  const value = Object.hasOwn(env, name) ? env[name] : undefined
   return value === undefined || value === "" || !isValue(value) ? unresolved : value
 }
 

@@ -34,7 +34,7 @@ footer { margin-top: 2rem; font-size: .8rem; opacity: .5; }
 /** Renders pages of one template; an empty template means the built-in page. */
 export const compile = (template: string, version: string): ((failure: Failure) => LocalResponse) => {
   const source = template === "" ? PAGE : template
-  const json = source.trimStart().startsWith("{")
+  const json = /^\s*\{(?!\{)/.test(source)
   const escape = json ? escapeJson : escapeHtml
   const pages = new Map<Failure, LocalResponse>()
   return (failure) => {

@@ -104,6 +104,8 @@ export class Exchange {
 
   // ---- request, as the client sent it; hooks may change what is not read-only
   method: string
+  /** Path exactly as the client sent it: what relative references in a response are resolved against. */
+  readonly requestPath: string
   /** Path that was matched: unreserved characters decoded, dot segments removed; rewritten by `rewrite`. */
   path: string
   /** Raw query without `?`, empty when there is none. */
@@ -186,6 +188,7 @@ export class Exchange {
     this.client = downstream.client
     this.server = server
     this.method = request.method
+    this.requestPath = request.path
     this.path = request.path
     this.query = request.query
     this.target = request.target

@@ -65,17 +65,15 @@ export class Forward implements UpstreamReceiver, BodySource {
     const transform = location.requestBody === null ? null : location.requestBody(exchange)
     stream.head(exchange, fields, transform === null ? exchange.requestLength : -1)
     this.bodyStarted = true
-    const sink = transform === null ? stream : transform(stream, this.requestSource)
-    stream.source = resumes(sink) ? { resume: () => sink.resume!(), cancel: () => this.requestSource.cancel() } : this.requestSource
-    const body = exchange.downstream.readBody(exchange, sink)
-    this.requestBody = body
+    // The body may flow before `readBody` has returned its source; this stands in for it.
+    const source: BodySource = {
+      resume: () => this.requestBody?.resume(),
+      cancel: () => this.requestBody?.cancel()
+    }
+    const sink = transform === null ? stream : transform(stream, source)
+    stream.source = resumes(sink) ? { resume: () => sink.resume!(), cancel: source.cancel } : source
+    this.requestBody = exchange.downstream.readBody(exchange, sink)
     stream.flush()
-  }
-
-  // The body may flow before `readBody` has returned its source; this stands in for it.
-  private readonly requestSource: BodySource = {
-    resume: () => this.requestBody?.resume(),
-    cancel: () => this.requestBody?.cancel()
   }
 
   // ---- response
@@ -129,35 +127,30 @@ export class Forward implements UpstreamReceiver, BodySource {
     const location = exchange.location!
     let sink: BodySink = downstream
     let source: BodySource = this
-    if (exchange.method !== "HEAD" && status !== 204 && status !== 304 && status !== 101) {
-      const later = location.responseBody === null ? null : location.responseBody(exchange)
-      const first = location.upstreamBody === null ? null : location.upstreamBody(exchange)
-      // Built from the client backwards; each stage with a `resume` of its own becomes the source of the one behind it.
+    const later = location.responseBody === null ? null : location.responseBody(exchange)
+    const first = location.upstreamBody === null ? null : location.upstreamBody(exchange)
+    // What a rewriting stage makes of a body has another length; that holds for the answer to HEAD as well (RFC 9110 8.6).
+    if (later !== null || first !== null) length = -1
+    if (exchange.method !== "HEAD" && status !== 204 && status !== 304) {
+      // Built from the client backwards. What the client's side wakes is the nearest stage with a `resume` of its own.
+      let wake: BodySource = this
       if (later !== null) {
-        const stage = later(sink, first === null ? this : this.proxySource)
+        const behind: BodySource = { resume: () => wake.resume(), cancel: () => this.cancel() }
+        const stage = later(sink, behind)
         if (resumes(stage)) source = this.sourceOf(stage)
         sink = stage
       }
       if (first !== null) {
         const stage = first(sink, this)
-        if (resumes(stage)) {
-          this.firstStage = stage
-          if (source === this) source = this.sourceOf(stage)
-        }
+        if (resumes(stage)) wake = this.sourceOf(stage)
+        if (source === this) source = wake
         sink = stage
       }
-      if (sink !== downstream) length = -1
     }
     this.sink = sink
     exchange.responseLength = length
     downstream.source = source
     downstream.head(exchange, exchange.status, exchange.status === status ? reason : "", fields.text, length)
-  }
-
-  private firstStage: TransformSink | null = null
-  private readonly proxySource: BodySource = {
-    resume: () => (this.firstStage === null ? this.resume() : this.firstStage.resume!()),
-    cancel: () => this.cancel()
   }
 
   private sourceOf(stage: TransformSink): BodySource {

@@ -9,7 +9,7 @@
  * request, `finish` when the response has left or broken off, and `clientGone` when nobody waits for it any more.
  */
 import { Fields } from "../model/Fields.ts"
-import type { BodySource } from "./Body.ts"
+import { type BodySink, type BodySource, FULL } from "./Body.ts"
 import * as Phase from "./Exchange.ts"
 import type { Exchange } from "./Exchange.ts"
 import * as Failure from "./Failure.ts"
@@ -113,8 +113,9 @@ export const respond = (exchange: Exchange, response: LocalResponse): void => {
   const reason = reasonOf(response.status)
   const body = response.body
   exchange.responded = true
-  if (typeof body === "string") {
-    exchange.responseLength = body.length
+  if (typeof body === "string" && body.length <= PIECE_BYTES) {
+    // A 304 has the length of the representation it stands for, which is not known here (RFC 9110 8.6).
+    exchange.responseLength = response.status === 304 && body === "" ? -1 : body.length
     exchange.downstream.whole(exchange, response.status, reason, response.fields, body)
     return
   }
@@ -123,21 +124,49 @@ export const respond = (exchange: Exchange, response: LocalResponse): void => {
   downstream.source = NOTHING
   downstream.head(exchange, response.status, reason, response.fields, exchange.responseLength)
   if (exchange.phase === Phase.DONE) return
-  if (typeof body !== "function") {
-    downstream.write(body)
-    downstream.end(null)
-    return
-  }
   if (exchange.method === "HEAD") {
     downstream.end(null)
     return
   }
-  const source = body(downstream)
+  const source = typeof body === "function" ? body(downstream) : new BytesSource(downstream, body)
   // The stream may have ended, and the next request begun, before it returned.
   if ((exchange.phase as number) === Phase.DONE) return
   downstream.source = source
   exchange.interrupt = () => source.cancel()
   downstream.flush()
+}
+
+/** More than this at hand leaves piece by piece, so that a slow client is seen to make progress. */
+const PIECE_BYTES = 64 * 1024
+
+/** The source of a body that is at hand. Begins when it is made. */
+class BytesSource implements BodySource {
+  private readonly sink: BodySink
+  private readonly bytes: Buffer
+  private at = 0
+  private ended = false
+
+  constructor(sink: BodySink, bytes: Buffer | string) {
+    this.sink = sink
+    this.bytes = typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes
+    this.resume()
+  }
+
+  resume(): void {
+    const { bytes } = this
+    while (this.at < bytes.length && !this.ended) {
+      const from = this.at
+      this.at = from + PIECE_BYTES
+      if (this.sink.write(bytes.subarray(from, this.at)) === FULL && this.at < bytes.length) return
+    }
+    if (this.ended) return
+    this.ended = true
+    this.sink.end(null)
+  }
+
+  cancel(): void {
+    this.ended = true
+  }
 }
 
 const NOTHING: BodySource = { resume: () => {}, cancel: () => {} }

@@ -148,17 +148,21 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
         if (this.bodySink!.write(chunk) === FULL) this.socket.pause()
         return
       case LINGER:
+        // What is too much stays in the kernel: closing on it would be a reset, and take our answer with it.
         this.drained += chunk.length
-        if (this.drained > MAX_DRAIN_BYTES) this.destroy()
+        if (this.drained > MAX_DRAIN_BYTES) this.socket.pause()
     }
   }
 
   onEnd(): void {
     if (this.state === UPGRADED) {
       this.bodySink!.end(null)
+      // The backend may finish what it says, but not take for ever.
+      this.readDeadline = this.owner.ticker.in(this.owner.options().readMillis)
       return
     }
-    if (this.state === BUSY && this.responseDone) this.keepAlive = false
+    // The rest of a body that nobody wanted will not come.
+    if (this.state === BUSY && this.responseDone) this.linger()
     else if (this.exchange !== null) this.lost(Failure.clientGone)
     else this.socket.end()
   }
@@ -166,6 +170,7 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
   onDrain(): void {
     this.writeDeadline = 0
     if (this.exchange !== null) this.source?.resume()
+    else if (this.state === IDLE && this.rest !== null) this.consumeHeld()
   }
 
   onClose(): void {
@@ -177,11 +182,18 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
   }
 
   checkDeadlines(now: number): void {
-    if (this.writeDeadline !== 0 && this.socket.writableLength === 0) this.writeDeadline = 0
+    const unsent = this.socket.writableLength > 0
+    if (!unsent) this.writeDeadline = 0
+    else if (this.writeDeadline === 0) this.writeDeadline = this.owner.ticker.in(this.owner.options().writeMillis)
     if (this.writeDeadline !== 0 && now >= this.writeDeadline) {
       if (this.exchange !== null && !this.responseDone) this.lost(Failure.clientTooSlow)
       else this.destroy()
     } else if ((this.readDeadline !== 0 && now >= this.readDeadline) || (this.headDeadline !== 0 && now >= this.headDeadline)) {
+      // Time to linger or to be idle begins when the client has read what it was sent.
+      if (unsent && this.state !== BUSY && this.partial === "") {
+        this.restartDeadlines()
+        return
+      }
       this.readDeadline = 0
       this.headDeadline = 0
       if (this.state === IDLE && this.partial !== "") this.refuse(Failure.requestTimeout)
@@ -189,24 +201,37 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
         if (this.exchange !== null && !this.responseDone) fail(this.exchange, Failure.requestTimeout)
         else this.destroy()
       } else this.destroy()
-    } else if (this.state === BUSY && this.writeDeadline === 0 && this.socket.writableLength > 0) {
-      this.writeDeadline = this.owner.ticker.in(this.owner.options().writeMillis)
     }
+  }
+
+  private restartDeadlines(): void {
+    const options = this.owner.options()
+    if (this.readDeadline !== 0) this.readDeadline = this.owner.ticker.in(this.state === LINGER ? LINGER_MILLIS : options.readMillis)
+    if (this.headDeadline !== 0) this.headDeadline = this.owner.ticker.in(options.keepAliveMillis)
   }
 
   // ---- requests
 
   // Takes heads from a read until one of them has to wait or nothing is left. What is behind a request lies in `rest`.
+  // Who sends requests and does not read the answers waits, too.
   private consume(chunk: Buffer): void {
     this.parsing = true
     let input: Buffer | null = chunk
-    while (input !== null && this.state === IDLE) {
+    while (input !== null && this.state === IDLE && !this.socket.writableNeedDrain) {
       this.readHead(input)
       input = this.rest
       if (this.state === IDLE) this.rest = null
     }
     this.parsing = false
-    if (this.state === IDLE && this.socket.isPaused()) this.socket.resume()
+    if (this.state !== IDLE) return
+    if (input !== null) this.hold(input)
+    else if (this.socket.isPaused()) this.socket.resume()
+  }
+
+  private consumeHeld(): void {
+    const rest = this.rest!
+    this.rest = null
+    this.consume(rest)
   }
 
   private readHead(chunk: Buffer): void {
@@ -352,7 +377,7 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
         return
       }
       if (sink === DROP && (this.drained += length) > MAX_DRAIN_BYTES && this.responseDone) {
-        this.destroy()
+        this.linger()
         return
       }
       flow = sink.write(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to))
@@ -380,7 +405,9 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     this.keepAlive = false
     this.rest = null
     sink.abort(failure)
-    if (this.exchange === exchange) fail(exchange, failure)
+    if (this.exchange !== exchange) return
+    if (this.responseDone) this.linger()
+    else fail(exchange, failure)
   }
 
   // Keeps what nobody can take yet and stops reading.
@@ -434,9 +461,10 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     return exchange.version === 10 ? "Connection: keep-alive\r\n\r\n" : "\r\n"
   }
 
-  // A body that nobody asked for and that is not short would have to be read to the end to keep the connection.
+  // A body that is still to come and not short would have to be read to the end to keep the connection: nobody may
+  // have asked for it, or the final response comes before it.
   private bodyTooLongToDrop(): boolean {
-    return !this.bodyDone && this.bodySink === null && (this.continueDue || this.bodyLeft === -1 || this.bodyLeft > MAX_DRAIN_BYTES)
+    return !this.bodyDone && (this.continueDue || this.bodyLeft === -1 || this.bodyLeft > MAX_DRAIN_BYTES)
   }
 
   write(chunk: Buffer): Flow {
@@ -474,8 +502,7 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
       exchange.failure ??= failure
       finish(exchange)
     }
-    // A body that is delimited by the end of the connection would look whole after an orderly close.
-    if (this.closeDelimited || this.state === UPGRADED) this.socket.resetAndDestroy()
+    if (this.state === UPGRADED) this.reset()
     else this.destroy()
   }
 
@@ -495,6 +522,7 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
 
   private respondedWhole(exchange: Exchange): void {
     this.responseDone = true
+    this.source = null
     finish(exchange)
     if (this.exchange === exchange) this.completed()
   }
@@ -505,7 +533,6 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     if (this.bodyDone) {
       this.exchange = null
       this.bodySink = null
-      this.source = null
       if (!this.keepAlive) {
         this.linger()
         return
@@ -514,11 +541,8 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
       this.headDeadline = this.owner.ticker.in(this.owner.options().keepAliveMillis)
       // A loop in `consume` further up goes on by itself.
       if (this.parsing) return
-      const rest = this.rest
-      if (rest !== null) {
-        this.rest = null
-        this.consume(rest)
-      } else if (this.socket.isPaused()) this.socket.resume()
+      if (this.rest !== null) this.consumeHeld()
+      else if (this.socket.isPaused()) this.socket.resume()
     } else if (!this.keepAlive || this.continueDue) this.linger()
     else if (this.bodySink !== DROP) {
       // Read the short rest of a body that nobody wants any more, then take the next request.
@@ -535,12 +559,23 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
 
   /** Stops taking requests: at once when idle, else after the running one. */
   drain(): void {
-    if (this.state === IDLE && this.partial === "") this.socket.end()
+    if (this.state === IDLE && this.partial === "") this.linger()
     else this.keepAlive = false
   }
 
   destroy(): void {
-    this.socket.destroy()
+    // A body that ends with the connection would look whole after an orderly close.
+    if (this.closeDelimited && (!this.responseDone || this.socket.writableLength > 0)) this.reset()
+    else this.socket.destroy()
+  }
+
+  private reset(): void {
+    try {
+      this.socket.resetAndDestroy()
+    } catch {
+      // Only TCP knows resets. TLS shows the loss by the missing close_notify, a unix socket cannot.
+      this.socket.destroy()
+    }
   }
 
   // The client, or its patience, is gone: the exchange ends without a complete response.

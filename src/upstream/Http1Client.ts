@@ -145,9 +145,9 @@ export class Http1Client implements UpstreamStream, Timed {
     this.bodyless = exchange.method === "HEAD"
     if (exchange.upgrade !== "") start += `Connection: Upgrade\r\nUpgrade: ${exchange.upgrade}\r\n`
     else if (exchange.acceptsTrailers) start += "Connection: TE\r\nTE: trailers\r\n"
-    this.expectRead()
     if (length === 0) {
       this.requestDone = true
+      this.expectRead()
       // A request of a method that means to send content says that it is empty (RFC 9110 8.6).
       const method = exchange.method
       this.writer.whole(method === "POST" || method === "PUT" || method === "PATCH" ? `${start}Content-Length: 0\r\n\r\n` : `${start}\r\n`)
@@ -158,9 +158,9 @@ export class Http1Client implements UpstreamStream, Timed {
   write(chunk: Buffer): Flow {
     if (this.state === CLOSED || this.receiver === null) return CONSUMED
     const flow = this.writer.write(chunk)
-    if (flow === FULL) {
-      if (this.options.writeMillis > 0) this.writeDeadline = this.options.ticker.in(this.options.writeMillis)
-    } else if (this.state === HEAD) this.expectRead()
+    // Without a limit of its own, a backend that does not read is held to the one for answering.
+    const limit = this.options.writeMillis > 0 ? this.options.writeMillis : this.options.readMillis
+    if (flow === FULL && limit > 0) this.writeDeadline = this.options.ticker.in(limit)
     return flow
   }
 
@@ -171,6 +171,7 @@ export class Http1Client implements UpstreamStream, Timed {
       return
     }
     this.requestDone = true
+    this.expectRead()
     if (!this.writer.end(trailers)) this.fail(Failure.internal)
   }
 
@@ -278,7 +279,8 @@ export class Http1Client implements UpstreamStream, Timed {
         this.fail(Failure.upstreamInvalid)
         return
       }
-      const receiver = this.complete(bodyAt === to)
+      // A 204 that announces content may be followed by it.
+      const receiver = this.complete(bodyAt === to && !(status === 204 && head.length > 0))
       receiver.whole(status, head.reason, new Fields(head.fields), status === 204 ? -1 : head.length, "")
       return
     }
@@ -406,7 +408,7 @@ export class Http1Client implements UpstreamStream, Timed {
     }
     const code = error.code ?? ""
     if (code === "ECONNREFUSED") this.fail(Failure.connectRefused)
-    else if (code.startsWith("ERR_TLS") || code.startsWith("ERR_SSL") || code.includes("CERT")) this.fail(Failure.tlsFailed)
+    else if (code.startsWith("ERR_TLS") || code.startsWith("ERR_SSL") || code.includes("CERT") || code.startsWith("UNABLE_TO_") || code === "EPROTO") this.fail(Failure.tlsFailed)
     else this.fail(code === "ETIMEDOUT" ? Failure.connectTimeout : Failure.connectFailed)
   }
 
@@ -430,8 +432,9 @@ export class Http1Client implements UpstreamStream, Timed {
     }
   }
 
+  // An answer is due when the request is out: until then it is the client, or our writing, that is waited for.
   private expectRead(): void {
-    if (this.options.readMillis > 0 && !this.paused && this.state !== SWITCHED) {
+    if (this.options.readMillis > 0 && !this.paused && (this.state === BODY || (this.state === HEAD && this.requestDone))) {
       this.readDeadline = this.options.ticker.in(this.options.readMillis)
     }
   }

@@ -162,9 +162,9 @@ describe("Regex groups", () => {
 describe("Regex replacement", () => {
   it.each([
     ["(\\w+) (\\w+)", "hello world", "$2-$1", "world-hello"],
-    ["(?<first>\\w+) (?<second>\\w+)", "hello world", "${second}_$first", "world_hello"],
+    ["(?<first>\\w+) (?<second>\\w+)", "hello world", `\${second}_$first`, "world_hello"],
     ["(\\w+)", "a", "$1abc", ""],
-    ["(\\w+)", "a", "${1}abc", "aabc"],
+    ["(\\w+)", "a", `\${1}abc`, "aabc"],
     ["(\\w+)", "a", "$$1", "$1"],
     ["(\\w+)", "a", "$", "$"],
     ["(\\w+)", "a", "$-${", "$-${"],

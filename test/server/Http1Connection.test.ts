@@ -119,7 +119,7 @@ describe("pipelining", () => {
     }))
 
   it("takes no more requests while the client does not read the answers", () =>
-    withUpstream({}, async (plane) => {
+    withUpstream({ connection: { maxRequests: 1e9 } }, async (plane) => {
       using client = await RawClient.connect(plane.port)
       client.socket.pause()
       const batch = ping.repeat(2_000)
@@ -146,7 +146,7 @@ describe("pipelining", () => {
     }))
 
   it("closes when the client sends requests and never reads", () =>
-    withUpstream({}, async (plane) => {
+    withUpstream({ connection: { maxRequests: 1e9 } }, async (plane) => {
       using client = await RawClient.connect(plane.port)
       client.socket.pause()
       for (let i = 0; i < 400; i++) client.send(ping.repeat(2_000))

@@ -31,14 +31,18 @@ export const header = (response: RawResponse, lowerName: string): string | undef
 
 /** The connection ended before the response did. */
 export class BrokenResponse extends Error {
-  /** What had come of it. */
-  readonly received: string
   readonly reset: boolean
+  readonly #received: string
 
   constructor(received: string, reset: boolean) {
     super(`response broken off (${reset ? "reset" : "end"}) after ${received.length} bytes: ${received.slice(0, 200)}`)
-    this.received = received
+    this.#received = received
     this.reset = reset
+  }
+
+  /** What had come of it. */
+  get received(): string {
+    return this.#received
   }
 }
 

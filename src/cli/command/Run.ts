@@ -35,6 +35,9 @@ export const run = (options: RunOptions): Effect.Effect<number, Error> =>
       }
       const signal = yield* Deferred.await(signals.first)
       yield* Effect.logInfo("stopping", { signal })
+      // From here on no line waits in memory: nobody knows how long the process has.
+      yield* (yield* AccessLog).drain
+      yield* (yield* AppLog).drain
     })
     yield* serving.pipe(
       Effect.provide(layer(options).pipe(Layer.provide(Layer.succeed(Hurry, signals.second))))

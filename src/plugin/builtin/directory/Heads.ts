@@ -213,7 +213,7 @@ export const listing = (page: string): LocalResponse =>
  * and cannot name another host (hardening 10).
  */
 export const withSlash = (exchange: Exchange): LocalResponse => {
-  const { path, query } = exchange
-  const name = encodePath(path.slice(path.lastIndexOf("/") + 1))
+  const { query, requestPath } = exchange
+  const name = encodePath(requestPath.slice(requestPath.lastIndexOf("/") + 1))
   return redirect(`./${name}/${query === "" ? "" : `?${encodeQuery(query)}`}`, 301)
 }

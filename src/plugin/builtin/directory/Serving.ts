@@ -89,6 +89,11 @@ export class Serving {
   }
 
   private list(found: Files.Found): void {
+    // A rewrite may have added the slash; for the client, links would still start one level higher.
+    if (!this.exchange.requestPath.endsWith("/")) {
+      this.close(found, Heads.withSlash(this.exchange))
+      return
+    }
     const path = this.target.path
     this.listing = new AbortController()
     Files.list(this.site.root, path, found, this.listing.signal)
