@@ -8,7 +8,13 @@ import { fileURLToPath } from "node:url"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const platform = process.platform === "win32" ? "win" : process.platform
-const binary = join(root, "node_modules", `node-${platform}-${process.arch}`, "bin", platform === "win" ? "node.exe" : "node")
+const binary = join(
+  root,
+  "node_modules",
+  `node-${platform}-${process.arch}`,
+  "bin",
+  platform === "win" ? "node.exe" : "node"
+)
 const node = process.env.PINGAP_NODE ?? (existsSync(binary) ? binary : process.execPath)
 
 const [script, ...args] = process.argv.slice(2)

@@ -28,6 +28,7 @@ export interface HandleOptions extends InProcess.InProcessOptions {
 }
 
 /** A running proxy, as the program around it sees it. */
+// biome-ignore lint/suspicious/noShadowRestrictedNames: what the package is; JavaScript's own proxies are not used here
 export class Proxy extends Context.Service<
   Proxy,
   {
@@ -35,7 +36,7 @@ export class Proxy extends Context.Service<
     readonly handle: (request: Request, options?: HandleOptions) => Effect.Effect<Response>
     /** Sockets that are bound, with their real ports. */
     readonly addresses: Effect.Effect<ReadonlyArray<BoundAddress>>
-    /** Number of the generation that serves, counting from 1. */
+    /** Number of the generation that new requests run on, counting from 1. */
     readonly generation: Effect.Effect<number>
   }
 >()("pingap/Proxy") {
@@ -48,13 +49,14 @@ export class Proxy extends Context.Service<
         handle: (request, options = {}) =>
           Effect.suspend(() => {
             const { servers } = generations.current()
-            const entry = options.server === undefined ? servers[0] : servers.find(({ name }) => name === options.server)
+            const entry =
+              options.server === undefined ? servers[0] : servers.find(({ name }) => name === options.server)
             return entry === undefined
               ? Effect.succeed(new Response("No such server", { status: 503 }))
               : InProcess.handle(entry.runtime, request, options)
           }),
         addresses: listeners.addresses,
-        generation: Effect.sync(() => generations.current().id)
+        generation: listeners.generation
       }
     })
   )

@@ -2,9 +2,10 @@
  * The run: decode the command line, see what is there, start the origins, measure row by row, print, save, judge.
  * Exit codes: 0 measured; 1 something could not be measured; 2 wrong command line; 3 `--check` and a bar far missed.
  */
-import { readdirSync, statSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { isFarMissed, judge } from "./Budget.ts"
+import { isStale } from "./Build.ts"
 import type { Contender } from "./Contender.ts"
 import { caddy } from "./contender/Caddy.ts"
 import { haproxy } from "./contender/Haproxy.ts"
@@ -24,6 +25,8 @@ import { measureSlow } from "./SlowReader.ts"
 import { measureStart } from "./StartTime.ts"
 import { measureThroughput } from "./Throughput.ts"
 
+const built = join(Machine.root, "dist", "main.js")
+
 /** Runs the benchmark and returns its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
@@ -39,6 +42,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function run(options: Options): Promise<number> {
   if (process.platform !== "linux") throw new Error("the accounting is read from /proc: Linux only")
+  stopEverythingAtExit()
   const chosen = chooseRows(options.rows)
   const tools = Machine.findTools()
   const every = catalogue(tools, options.against)
@@ -48,9 +52,8 @@ async function run(options: Options): Promise<number> {
     if (tool.path === null) progress(`without ${tool.name} (${tool.purpose}): ${tool.install}`)
   }
   for (const { name, missing } of wanted) if (missing !== null) progress(`without ${name}: ${missing}`)
-  warnIfStale(contenders)
+  if (isStale(built, join(Machine.root, "src"))) progress("dist/main.js is older than src: npm run build")
 
-  stopEverythingAtExit()
   const loadBefore = Machine.load()
   const cores = Machine.divideCores(tools.get("taskset"))
   const origins = await startOrigins(tools.get("nginx"), cores)
@@ -105,7 +108,7 @@ function measureRow(session: Session, row: Row): Promise<RowResult> {
 
 function catalogue(tools: ReadonlyMap<Machine.ToolName, Machine.Tool>, against: string | null): readonly Contender[] {
   return [
-    pingap(ours, join(Machine.root, "dist", "main.js"), Machine.commit()),
+    pingap(ours, built, Machine.commit()),
     ...(against === null ? [] : [pingap("against", resolve(against), against)]),
     nginx(tools.get("nginx")!),
     haproxy(tools.get("haproxy")!),
@@ -137,17 +140,6 @@ function list(): void {
   for (const { name, version, missing } of catalogue(Machine.findTools(), null)) {
     console.log(`${name.padEnd(22)}${missing ?? version}`)
   }
-}
-
-// A benchmark of yesterday's build is the commonest way to measure nothing.
-function warnIfStale(contenders: readonly Contender[]): void {
-  if (!contenders.some((contender) => contender.name === ours)) return
-  const source = join(Machine.root, "src")
-  const newest = readdirSync(source, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
-    .reduce((latest, file) => Math.max(latest, statSync(join(source, file)).mtimeMs), 0)
-  const built = statSync(join(Machine.root, "dist", "main.js")).mtimeMs
-  if (newest > built) progress("dist/main.js is older than src: npm run build")
 }
 
 function versions(contenders: readonly Contender[], tools: ReadonlyMap<Machine.ToolName, Machine.Tool>): string[] {

@@ -84,7 +84,8 @@ function bars(verdicts: readonly Verdict[]): readonly (readonly string[])[] {
     ["bar", "measured", "bar", "aim", ""],
     ...verdicts.map(({ bar, value, outcome, reason }) => [
       describeBar(bar),
-      short(value),
+      // Three decimals, so that a ratio just beyond its bar does not look as if it were on it.
+      Number.isNaN(value) || bar.to === undefined ? short(value) : value.toFixed(3),
       `≤ ${bar.bar}`,
       `≤ ${bar.aim}`,
       reason === "" ? outcome : `${outcome}: ${reason}`

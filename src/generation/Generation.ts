@@ -13,6 +13,12 @@ export interface Generation {
   readonly locations: ReadonlyMap<string, LocationRuntime>
   /** How long a stop waits for running requests, in milliseconds (`basic.grace_period`). */
   readonly graceMillis: number
+  /**
+   * Whoever may still begin requests on this generation holds it, as running requests do. What it is made of closes
+   * when it has been replaced and nobody holds it any more.
+   */
+  readonly retain: () => void
+  readonly release: () => void
 }
 
 /** A server and how it is reached. */

@@ -130,6 +130,7 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
 
   const buildUpstreams = Effect.fnUntraced(function* ({ basic, upstreams: confs }: Snapshot["config"]) {
     const pools = new Map<string, UpstreamRuntime>()
+    forgetMissing(goodUpstreams, confs)
     for (const [name, conf] of Object.entries(confs)) {
       const pool = yield* orPrevious(name, conf, goodUpstreams, (value) =>
         upstreams.pool(name, value, basic.upstream_keepalive_pool_size)
@@ -141,9 +142,15 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
 
   const buildPlugins = Effect.fnUntraced(function* (confs: Snapshot["config"]["plugins"]) {
     const instances = new Map<string, Instance>()
+    forgetMissing(goodPlugins, confs)
     // Built-in instances come last and win over plugins of the same name (spec: config 11).
-    for (const [name, table] of [...Object.entries(confs), ...builtinInstances.map((b) => [b.name, b.table] as const)]) {
-      const instance = yield* orPrevious(name, table as PluginConf, goodPlugins, (value) => plugins.instance(name, value))
+    for (const [name, table] of [
+      ...Object.entries(confs),
+      ...builtinInstances.map((b) => [b.name, b.table] as const)
+    ]) {
+      const instance = yield* orPrevious(name, table as PluginConf, goodPlugins, (value) =>
+        plugins.instance(name, value)
+      )
       if (instance !== undefined) instances.set(name, instance)
     }
     return instances
@@ -188,7 +195,10 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
     const { basic } = snapshot.config
     const names = (conf.locations ?? []).filter((location) => locations.has(location))
     const rules = names.map((location) => ({ ...snapshot.config.locations[location]!, name: location }))
-    const routes = Routes.compile(rules, names.map((location) => locations.get(location)!))
+    const routes = Routes.compile(
+      rules,
+      names.map((location) => locations.get(location)!)
+    )
     for (const error of routes.errors) yield* Effect.logError(`locations.${error.location}: ${error.message}`)
     const log = conf.access_log === undefined ? null : yield* accessLog.open(name, conf.access_log)
     const runtime: ServerRuntime = {
@@ -222,7 +232,8 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
       }
       servers.push(yield* buildServer(name, conf, snapshot, locations, usage))
     }
-    return { id: ++id, servers, locations, graceMillis: config.basic.grace_period }
+    const { release, retain } = usage
+    return { id: ++id, servers, locations, graceMillis: config.basic.grace_period, retain, release }
   })
 })
 
@@ -240,15 +251,26 @@ const orPrevious = <Conf, A, E extends { readonly message: string }>(
       const kept = previous === undefined ? "what needs it answers 503" : "its previous version goes on"
       return Effect.andThen(
         Effect.logError(`${error.message}; ${kept}`, { name }),
-        previous === undefined ? Effect.succeed(undefined) : build(previous).pipe(Effect.catch(() => Effect.succeed(undefined)))
+        previous === undefined
+          ? Effect.succeed(undefined)
+          : build(previous).pipe(Effect.catch(() => Effect.succeed(undefined)))
       )
     })
   )
 
+// What was taken out of the configuration does not come back because its successor is broken.
+const forgetMissing = <Conf>(good: Map<string, Conf>, confs: Readonly<Record<string, unknown>>): void => {
+  for (const name of good.keys()) if (!Object.hasOwn(confs, name)) good.delete(name)
+}
+
 // A header value such as `:upstream_connect_time`, of a location or of one of its plugins, reads time marks.
 const readsMarks = (config: Snapshot["config"], location: string): boolean => {
   const conf = config.locations[location]!
-  const sources = [conf.proxy_add_headers, conf.proxy_set_headers, ...(conf.plugins ?? []).map((name) => config.plugins[name])]
+  const sources = [
+    conf.proxy_add_headers,
+    conf.proxy_set_headers,
+    ...(conf.plugins ?? []).map((name) => config.plugins[name])
+  ]
   return sources.some(mentionsMark)
 }
 

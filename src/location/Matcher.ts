@@ -9,8 +9,10 @@
  *
  * A matcher is immutable: a changed location means a new one.
  */
-import { type Candidate, NONE, PathTree } from "./PathTree.ts"
+import type { Regex } from "../model/Regex.ts"
+import { type Candidate, NONE, Packer, PathTree, type PathTrees } from "./PathTree.ts"
 import * as Rules from "./Rules.ts"
+import { type Covering, SuffixTree } from "./SuffixTree.ts"
 
 export type { LocationRule, RuleError, Subject } from "./Rules.ts"
 export { weight } from "./Rules.ts"
@@ -33,7 +35,7 @@ export interface Compiled {
 /** Arranges locations, given in the order of the server's list. */
 export const compile = (locations: ReadonlyArray<Rules.LocationRule>): Compiled => {
   const errors: Array<Rules.RuleError> = []
-  const entries: Array<{ readonly index: number; readonly rule: Rules.Rule }> = []
+  const entries: Array<Entry> = []
   locations.forEach((location, index) => {
     const rule = Rules.parse(location, index)
     if ("message" in rule) errors.push(rule)
@@ -43,55 +45,78 @@ export const compile = (locations: ReadonlyArray<Rules.LocationRule>): Compiled 
   return { matcher: new Index(entries), errors }
 }
 
-/** The trees of one set of hosts. */
-class Bucket {
+interface Entry {
+  readonly index: number
+  readonly rule: Rules.Rule
+}
+
+/** The candidates of some hosts, while they are collected. */
+class Collection {
+  /** Those without a regular expression for the path. */
   readonly plain = new PathTree()
   readonly regex = new PathTree()
-  best = NONE
+
+  add(rule: Rules.Rule, rank: number, hosts: Candidate["hosts"]): void {
+    const { conditions, path } = rule
+    const candidate: Candidate = {
+      rank,
+      exact: path.type === "exact",
+      path: path.type === "regex" ? path.regex : null,
+      hosts,
+      conditions: conditions.length === 0 ? null : conditions
+    }
+    if (path.type === "regex") this.regex.add(path.regex.prefix, candidate)
+    else for (const text of path.texts) this.plain.add(text, candidate)
+  }
+}
+
+/** The same, packed: offsets of the two trees. */
+interface Bucket {
+  readonly plain: number
+  readonly regex: number
 }
 
 class Index implements Matcher {
-  private readonly any = new Bucket()
-  private readonly exact = new Map<string, Bucket>()
-  private readonly wildcards = new SuffixTree()
-  private readonly regexHosts = new Bucket()
+  private readonly trees: PathTrees
+  private readonly any: Bucket
+  private readonly exact: ReadonlyMap<string, Bucket>
+  /** Null without wildcard hosts. */
+  private readonly wildcards: SuffixTree<Bucket> | null
+  /** Candidates that test the host themselves. */
+  private readonly regexHosts: Bucket
   /** List position of each rank. */
-  private readonly positions: Array<number> = []
+  private readonly positions: Int32Array
   /** Rules that capture, by list position. */
-  private readonly capturing = new Map<number, Rules.Rule>()
+  private readonly capturing: ReadonlyMap<number, Rules.Rule>
 
-  constructor(entries: ReadonlyArray<{ readonly index: number; readonly rule: Rules.Rule }>) {
-    entries.forEach(({ index, rule }, rank) => {
-      this.positions.push(index)
-      if (Rules.captures(rule)) this.capturing.set(index, rule)
-      this.add(rule, rank)
-    })
-  }
-
-  private add(rule: Rules.Rule, rank: number): void {
-    const buckets = new Set<Bucket>()
-    const regexes = rule.hosts.flatMap((host) => (host.type === "regex" ? [host.regex] : []))
-    if (rule.hosts.length === 0) buckets.add(this.any)
-    if (regexes.length > 0) buckets.add(this.regexHosts)
-    for (const host of rule.hosts) {
-      if (host.type === "wildcard") buckets.add(this.wildcards.bucket(host.suffix))
-      if (host.type !== "exact") continue
-      let bucket = this.exact.get(host.host)
-      if (bucket === undefined) this.exact.set(host.host, (bucket = new Bucket()))
-      buckets.add(bucket)
-    }
-    for (const bucket of buckets) {
-      bucket.best = Math.min(bucket.best, rank)
-      const candidate: Candidate = {
-        rank,
-        exact: rule.path.type === "exact",
-        path: rule.path.type === "regex" ? rule.path.regex : null,
-        hosts: bucket === this.regexHosts ? regexes : null,
-        conditions: rule.conditions.length === 0 ? null : rule.conditions
+  /** `entries` are in the order of selection. */
+  constructor(entries: ReadonlyArray<Entry>) {
+    const any = new Collection()
+    const regexHosts = new Collection()
+    const exact = new Map<string, Collection>()
+    const wildcards = new Map<string, Collection>()
+    entries.forEach(({ rule }, rank) => {
+      if (rule.hosts.length === 0) any.add(rule, rank, null)
+      const regexes: Array<Regex> = []
+      for (const host of rule.hosts) {
+        if (host.type === "regex") regexes.push(host.regex)
+        else if (host.type === "exact") memberOf(exact, host.host).add(rule, rank, null)
+        else memberOf(wildcards, host.suffix).add(rule, rank, null)
       }
-      if (rule.path.type === "regex") bucket.regex.add(rule.path.regex.prefix, candidate)
-      else for (const text of rule.path.texts) bucket.plain.add(text, candidate)
-    }
+      if (regexes.length > 0) regexHosts.add(rule, rank, regexes)
+    })
+    const packer = new Packer()
+    const pack = ({ plain, regex }: Collection): Bucket => ({ plain: packer.add(plain), regex: packer.add(regex) })
+    this.any = pack(any)
+    this.regexHosts = pack(regexHosts)
+    this.exact = new Map(Array.from(exact, ([host, collection]) => [host, pack(collection)]))
+    const suffixes = Array.from(wildcards, ([suffix, collection]): [string, Bucket] => [suffix, pack(collection)])
+    this.wildcards = suffixes.length === 0 ? null : new SuffixTree(suffixes)
+    this.trees = packer.trees()
+    this.positions = Int32Array.from(entries, (entry) => entry.index)
+    this.capturing = new Map(
+      entries.flatMap(({ index, rule }): Array<[number, Rules.Rule]> => (Rules.captures(rule) ? [[index, rule]] : []))
+    )
   }
 
   match(subject: Rules.Subject & { readonly path: string }): number {
@@ -101,19 +126,34 @@ class Index implements Matcher {
   }
 
   find(subject: Rules.Subject, path: string): number {
+    const trees = this.trees
     const exact = this.exact.get(subject.host)
+    const wildcards = this.wildcards === null ? null : this.wildcards.longest(subject.host)
     let best = NONE
-    if (exact !== undefined) best = exact.plain.search(subject, path, best)
-    if (this.wildcards.size > 0) best = this.wildcards.search(subject, path, best, false)
-    if (this.any.plain.best < best) best = this.any.plain.search(subject, path, best)
-    if (exact !== undefined && exact.regex.best < best) best = exact.regex.search(subject, path, best)
-    if (this.wildcards.size > 0) best = this.wildcards.search(subject, path, best, true)
-    if (this.any.regex.best < best) best = this.any.regex.search(subject, path, best)
-    if (this.regexHosts.best < best) {
-      best = this.regexHosts.plain.search(subject, path, best)
-      if (this.regexHosts.regex.best < best) best = this.regexHosts.regex.search(subject, path, best)
-    }
+    // Text first: what it finds rules out most regular expressions.
+    if (exact !== undefined) best = trees.search(exact.plain, subject, path, best)
+    if (wildcards !== null) best = this.searchAll(wildcards, subject, path, best, false)
+    best = trees.search(this.any.plain, subject, path, best)
+    if (exact !== undefined) best = trees.search(exact.regex, subject, path, best)
+    if (wildcards !== null) best = this.searchAll(wildcards, subject, path, best, true)
+    best = trees.search(this.any.regex, subject, path, best)
+    best = trees.search(this.regexHosts.plain, subject, path, best)
+    best = trees.search(this.regexHosts.regex, subject, path, best)
     return best === NONE ? -1 : this.positions[best]!
+  }
+
+  private searchAll(
+    wildcards: Covering<Bucket> | null,
+    subject: Rules.Subject,
+    path: string,
+    best: number,
+    ofRegex: boolean
+  ): number {
+    for (let covering = wildcards; covering !== null; covering = covering.shorter) {
+      const { plain, regex } = covering.value
+      best = this.trees.search(ofRegex ? regex : plain, subject, path, best)
+    }
+    return best
   }
 
   capture(index: number, subject: Rules.Subject, path: string): void {
@@ -123,41 +163,8 @@ class Index implements Matcher {
   }
 }
 
-/** Buckets of wildcard hosts, found by walking a host backwards. */
-class SuffixTree {
-  size = 0
-  private readonly root: Suffix = { bucket: null, next: new Map() }
-
-  /** The bucket of a suffix, which begins with a dot. */
-  bucket(suffix: string): Bucket {
-    let node = this.root
-    for (let i = suffix.length - 1; i >= 0; i--) {
-      const code = suffix.charCodeAt(i)
-      let next = node.next.get(code)
-      if (next === undefined) node.next.set(code, (next = { bucket: null, next: new Map() }))
-      node = next
-    }
-    if (node.bucket === null) this.size++
-    return (node.bucket ??= new Bucket())
-  }
-
-  search(subject: Rules.Subject, path: string, best: number, regex: boolean): number {
-    const host = subject.host
-    let node = this.root
-    // At least one character must stand before the suffix.
-    for (let i = host.length - 1; i > 0; i--) {
-      const next = node.next.get(host.charCodeAt(i))
-      if (next === undefined) return best
-      node = next
-      if (node.bucket !== null && node.bucket.best < best) {
-        best = (regex ? node.bucket.regex : node.bucket.plain).search(subject, path, best)
-      }
-    }
-    return best
-  }
-}
-
-interface Suffix {
-  bucket: Bucket | null
-  readonly next: Map<number, Suffix>
+const memberOf = (collections: Map<string, Collection>, name: string): Collection => {
+  let collection = collections.get(name)
+  if (collection === undefined) collections.set(name, (collection = new Collection()))
+  return collection
 }

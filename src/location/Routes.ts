@@ -41,7 +41,7 @@ const findNormalized = (matcher: Matcher.Matcher, exchange: Exchange, raw: strin
   const path = RequestTarget.normalizePath(raw)
   const index = matcher.find(exchange, path)
   if (path === raw) return index
-  if (false || matcher.find(exchange, raw) !== index) {
+  if (RequestTarget.hasDotSegments(raw) || matcher.find(exchange, raw) !== index) {
     exchange.retarget(path, exchange.query)
   } else exchange.path = path
   return index

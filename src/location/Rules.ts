@@ -105,12 +105,16 @@ const parsePath = (path: string): Path | Regex.RegexError => {
  * client which does not escape would send. Dots and slashes stay: the prefix `/.` means hidden files, not everything.
  */
 const spellings = (path: string): ReadonlyArray<string> => {
+  if (ORDINARY.test(path)) return [path]
   const encoded = RequestTarget.encode(path)
   const normal =
     encoded.includes("%") && !/%(?![0-9A-Fa-f]{2})/.test(encoded) ? RequestTarget.normalizeEscapes(encoded) : encoded
   if (!/[^\x00-\x7f]/.test(path)) return [normal]
   return [normal, String.fromCharCode(...new TextEncoder().encode(path))]
 }
+
+/** Text without escapes and without anything that would have to be escaped. */
+const ORDINARY = /^[\x21-\x24\x26-\x7e]*$/
 
 const parseHost = (text: string): Host | string => {
   if (text.startsWith("~")) {
@@ -157,7 +161,7 @@ export const weight = (rule: LocationRule): number => {
   return sum
 }
 
-const byteLength = (text: string): number => new TextEncoder().encode(text).length
+const byteLength = (text: string): number => (ORDINARY.test(text) ? text.length : new TextEncoder().encode(text).length)
 
 /** True when a rule holds for a request whose path is `path`. */
 export const matches = (rule: Rule, subject: Subject, path: string): boolean =>

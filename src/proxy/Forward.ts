@@ -71,7 +71,8 @@ export class Forward implements UpstreamReceiver, BodySource {
       cancel: () => this.requestBody?.cancel()
     }
     const sink = transform === null ? stream : transform(stream, source)
-    stream.source = resumes(sink) ? { resume: () => sink.resume!(), cancel: source.cancel } : source
+    // The stream has a `resume`, too: that of the response. Only a stage's own is asked for more of the request.
+    stream.source = transform !== null && resumes(sink) ? { resume: () => sink.resume!(), cancel: source.cancel } : source
     this.requestBody = exchange.downstream.readBody(exchange, sink)
     stream.flush()
   }

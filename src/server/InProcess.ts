@@ -6,13 +6,13 @@
  * dropped, upgrades are not offered.
  */
 import * as Effect from "effect/Effect"
-import { classify, CONTENT_LENGTH, DATE, FREE, HOST } from "../http1/Ownership.ts"
+import { classify, DATE, FORWARDING, FREE, HOST, isLookAlike } from "../http1/Ownership.ts"
 import { hostOf } from "../http1/RequestHead.ts"
 import { Fields, isName, isValue } from "../model/Fields.ts"
 import { type BodySink, type BodySource, CONSUMED, type Flow, FULL } from "../proxy/Body.ts"
 import { type ClientConnection, type Downstream, Exchange } from "../proxy/Exchange.ts"
-import type { Failure } from "../proxy/Failure.ts"
-import { begin, clientGone, finish } from "../proxy/Lifecycle.ts"
+import { bodyTooLarge, type Failure } from "../proxy/Failure.ts"
+import { begin, clientGone, fail, finish } from "../proxy/Lifecycle.ts"
 import type { ServerRuntime } from "../proxy/Runtime.ts"
 
 /** Who the request comes from, as far as rules and logs care. */
@@ -34,20 +34,21 @@ export const handle = (
   options: InProcessOptions = {}
 ): Effect.Effect<Response> =>
   Effect.callback<Response>((resume) => {
+    const client = new InProcessClient(request, options, (response) => resume(Effect.succeed(response)))
     const url = new URL(request.url)
-    const fields = fieldsOf(request.headers, url.host)
-    if (fields === undefined) {
+    const host = hostOf(request.headers.get("host") ?? url.host)
+    const fields = fieldsOf(request.headers, url.host, server.trusted.has(client.remoteAddress))
+    if (fields === undefined || host === "") {
       resume(Effect.succeed(new Response("Bad Request", { status: 400 })))
       return
     }
-    const client = new InProcessClient(request, options, (response) => resume(Effect.succeed(response)))
     const declared = request.headers.get("content-length")
     const exchange = new Exchange(client, server, {
       method: request.method,
       path: url.pathname,
       query: url.search.slice(1),
       target: url.pathname + url.search,
-      host: hostOf(request.headers.get("host") ?? url.host),
+      host,
       version: 11,
       scheme: url.protocol === "https:" ? "https" : "http",
       fields: fields.text,
@@ -60,14 +61,15 @@ export const handle = (
     return Effect.sync(() => clientGone(exchange))
   })
 
-// End-to-end fields of the request; undefined when one cannot be sent.
-const fieldsOf = (headers: Headers, host: string): Fields | undefined => {
+// End-to-end fields of the request; undefined when one cannot be sent. The same ones pass as over a socket.
+const fieldsOf = (headers: Headers, host: string, trusted: boolean): Fields | undefined => {
   const fields = new Fields(headers.has("host") ? "" : `Host: ${host}\r\n`)
   for (const [name, value] of headers) {
     if (!isName(name) || !isValue(value)) return undefined
     const kind = classify(name, 0, name.length)
-    if (kind === FREE || kind === HOST || kind === DATE) fields.append(name, value)
-    else if (kind !== CONTENT_LENGTH && name.startsWith("x-")) fields.append(name, value)
+    const passes =
+      kind === FREE ? !isLookAlike(name) : kind === HOST || kind === DATE || (kind === FORWARDING && trusted)
+    if (passes) fields.append(name, value)
   }
   return fields
 }
@@ -108,8 +110,13 @@ class InProcessClient implements Downstream, ClientConnection {
   informational(): void {}
 
   head(exchange: Exchange, status: number, reason: string, fields: string): void {
+    if (status > MAX_STATUS) {
+      this.onResponse(responseOf(null, status, reason, fields))
+      clientGone(exchange)
+      return
+    }
     if (hasNoBody(status)) {
-      this.onResponse(new Response(null, { status, statusText: reason, headers: headersOf(fields) }))
+      this.onResponse(responseOf(null, status, reason, fields))
       return
     }
     const body = new ReadableStream<Uint8Array>({
@@ -117,17 +124,19 @@ class InProcessClient implements Downstream, ClientConnection {
         this.controller = controller
       },
       pull: () => this.source?.resume(),
-      cancel: () => clientGone(exchange)
+      cancel: () => {
+        this.controller = null
+        clientGone(exchange)
+      }
     })
-    this.onResponse(new Response(body, { status, statusText: reason, headers: headersOf(fields) }))
+    this.onResponse(responseOf(body, status, reason, fields))
   }
 
   whole(exchange: Exchange, status: number, reason: string, fields: string, body: string): void {
     exchange.responseBytes += body.length
     const bytes = hasNoBody(status) || exchange.method === "HEAD" ? null : Buffer.from(body, "latin1")
-    const response = new Response(bytes, { status, statusText: reason, headers: headersOf(fields) })
     finish(exchange)
-    this.onResponse(response)
+    this.onResponse(responseOf(bytes, status, reason, fields))
   }
 
   // The piece's memory is not ours and a web stream may hold it for long: it is copied.
@@ -135,7 +144,7 @@ class InProcessClient implements Downstream, ClientConnection {
     const controller = this.controller
     if (controller === null) return CONSUMED
     this.exchange!.responseBytes += chunk.length
-    controller.enqueue(Uint8Array.from(chunk))
+    controller.enqueue(new Uint8Array(chunk))
     return (controller.desiredSize ?? 0) > 0 ? CONSUMED : FULL
   }
 
@@ -159,12 +168,27 @@ class InProcessClient implements Downstream, ClientConnection {
 
   readBody(exchange: Exchange, sink: BodySink): BodySource {
     const reader = this.request.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>
-    const pump = new Pump(reader, sink, (bytes) => {
-      exchange.requestBytes += bytes
+    const limit = exchange.location === null ? 0 : exchange.location.maxBodyBytes
+    const pump = new Pump(reader, sink, {
+      admit: (bytes) => {
+        exchange.requestBytes += bytes
+        return limit === 0 || exchange.requestBytes <= limit ? null : bodyTooLarge
+      },
+      broken: (failure) => fail(exchange, failure)
     })
+    // Whatever ends the exchange, nobody reads the rest.
+    exchange.onDone(() => pump.cancel())
     pump.resume()
     return pump
   }
+}
+
+/** What a pump tells the exchange whose body it moves. */
+interface PumpedExchange {
+  /** Counts a piece; a failure when it must not go on. */
+  readonly admit: (bytes: number) => Failure | null
+  /** The body will never be complete. */
+  readonly broken: (failure: Failure) => void
 }
 
 /** Moves a web stream into a sink, one piece at a time. */
@@ -173,12 +197,12 @@ class Pump implements BodySource {
   private over = false
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>
   private readonly sink: BodySink
-  private readonly count: (bytes: number) => void
+  private readonly exchange: PumpedExchange
 
-  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, sink: BodySink, count: (bytes: number) => void) {
+  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, sink: BodySink, exchange: PumpedExchange) {
     this.reader = reader
     this.sink = sink
-    this.count = count
+    this.exchange = exchange
   }
 
   resume(): void {
@@ -193,16 +217,23 @@ class Pump implements BodySource {
           this.sink.end(null)
           return
         }
-        this.count(result.value.length)
+        const failure = this.exchange.admit(result.value.length)
+        if (failure !== null) {
+          this.break(failure)
+          return
+        }
         const { buffer, byteLength, byteOffset } = result.value
         if (this.sink.write(Buffer.from(buffer, byteOffset, byteLength)) !== FULL) this.resume()
       },
-      () => {
-        if (this.over) return
-        this.over = true
-        this.sink.abort(BROKEN)
-      }
+      () => this.break(BROKEN)
     )
+  }
+
+  private break(failure: Failure): void {
+    if (this.over) return
+    this.cancel()
+    this.sink.abort(failure)
+    this.exchange.broken(failure)
   }
 
   cancel(): void {
@@ -221,10 +252,20 @@ const BROKEN: Failure = {
   closes: true
 }
 
+/** The web's responses know no greater status; what lies beyond cannot be passed on. */
+const MAX_STATUS = 599
+
+const responseOf = (body: Buffer<ArrayBuffer> | ReadableStream | null, status: number, reason: string, fields: string): Response =>
+  status <= MAX_STATUS
+    ? new Response(body, { status, statusText: reason, headers: headersOf(fields) })
+    : new Response("Bad Gateway", { status: 502 })
+
 const hasNoBody = (status: number): boolean => status === 204 || status === 205 || status === 304
 
 const headersOf = (text: string): Headers => {
   const headers = new Headers()
-  new Fields(text).forEach((name, value) => headers.append(name, value))
+  new Fields(text).forEach((name, value) => {
+    headers.append(name, value)
+  })
   return headers
 }

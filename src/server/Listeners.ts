@@ -45,6 +45,8 @@ export class Listeners extends Context.Service<
   Listeners,
   {
     readonly addresses: Effect.Effect<ReadonlyArray<BoundAddress>>
+    /** Number of the generation that new requests on every socket run on. */
+    readonly generation: Effect.Effect<number>
     /** Open client connections, for statistics and tests. */
     readonly connections: Effect.Effect<number>
   }
@@ -58,7 +60,12 @@ export class Listeners extends Context.Service<
       const listeners = new Map<string, Listener>()
       const retired = new Set<Listener>()
 
-      const apply = Effect.fnUntraced(function* (generation: Generation) {
+      const retire = (listener: Listener): void => {
+        retired.add(listener)
+        listener.retire(() => retired.delete(listener))
+      }
+
+      const bindAll = Effect.fnUntraced(function* (generation: Generation) {
         const wanted = new Map<string, { readonly entry: ServerEntry; readonly address: ListenAddress }>()
         for (const entry of generation.servers) {
           for (const address of entry.addresses) wanted.set(keyOf(entry.name, address), { entry, address })
@@ -66,14 +73,13 @@ export class Listeners extends Context.Service<
         // First what stays: every listener sees the new generation in the same turn.
         for (const [key, { address, entry }] of wanted) {
           const listener = listeners.get(key)
-          if (listener !== undefined && Equal.equals(listener.address, address)) listener.serve(entry)
+          if (listener !== undefined && Equal.equals(listener.address, address)) listener.serve(generation, entry)
         }
         for (const [key, listener] of listeners) {
           const next = wanted.get(key)
           if (next !== undefined && Equal.equals(listener.address, next.address)) continue
           listeners.delete(key)
-          retired.add(listener)
-          listener.retire()
+          retire(listener)
         }
         const errors: Array<ListenError> = []
         for (const [key, { address, entry }] of wanted) {
@@ -81,35 +87,55 @@ export class Listeners extends Context.Service<
           const listener = new Listener(entry, address, ticker)
           const bound = yield* Effect.result(listener.bind)
           if (bound._tag === "Failure") errors.push(bound.failure)
-          else listeners.set(key, listener)
+          else {
+            listener.serve(generation, entry)
+            listeners.set(key, listener)
+          }
         }
         return errors
       })
 
+      // Held while sockets are bound: the next generation may be published meanwhile.
+      const apply = (generation: Generation) =>
+        Effect.suspend(() => {
+          generation.retain()
+          return Effect.ensuring(bindAll(generation), Effect.sync(generation.release))
+        })
+
       yield* Effect.addFinalizer(() =>
         Effect.gen(function* () {
-          const all = [...listeners.values(), ...retired]
-          for (const listener of all) listener.retire()
-          const graceMillis = generations.current().graceMillis
-          yield* Effect.forEach(all, (listener) => listener.empty, { concurrency: "unbounded", discard: true }).pipe(
-            Effect.raceFirst(Effect.sleep(graceMillis)),
+          for (const listener of listeners.values()) retire(listener)
+          listeners.clear()
+          const all = [...retired]
+          const allEmpty = Effect.forEach(all, (listener) => listener.empty, {
+            concurrency: "unbounded",
+            discard: true
+          })
+          yield* allEmpty.pipe(
+            Effect.raceFirst(Effect.sleep(generations.current().graceMillis)),
             Effect.raceFirst(Deferred.await(hurry))
           )
           for (const listener of all) listener.cut()
+          // What was cut still has to say so: in the access log, which closes after this.
+          yield* allEmpty
         }).pipe(Effect.ignoreCause)
       )
 
       let applied = generations.current()
       const [first] = yield* apply(applied)
       if (first !== undefined) return yield* first
+      let serving = applied.id
       yield* generations.changes.pipe(
-        Stream.filter((generation) => generation !== applied),
-        Stream.runForEach((generation) =>
+        Stream.runForEach(() =>
           Effect.gen(function* () {
+            // Not the one that was announced, which may have been replaced and closed by now: the newest.
+            const generation = generations.current()
+            if (generation === applied) return
             applied = generation
             for (const error of yield* apply(generation)) {
               yield* Effect.logError(error.message, { server: error.server })
             }
+            serving = generation.id
           })
         ),
         Effect.catchCause((cause) => Effect.logError("Listeners stopped following the configuration", cause)),
@@ -117,9 +143,11 @@ export class Listeners extends Context.Service<
       )
       return {
         addresses: Effect.sync(() => [...listeners.values()].flatMap((listener) => listener.bound)),
+        generation: Effect.sync(() => serving),
         connections: Effect.sync(() => {
           let count = 0
           for (const listener of listeners.values()) count += listener.count
+          for (const listener of retired) count += listener.count
           return count
         })
       }
@@ -141,6 +169,9 @@ class Listener implements ConnectionOwner {
   private readonly open = new Set<Http1Connection>()
   private stopped = false
   private readonly emptied = Deferred.makeUnsafe<void>()
+  /** Lets go of the generation that requests run on. */
+  private release: () => void = () => {}
+  private onEmpty: () => void = () => {}
 
   constructor(entry: ServerEntry, address: ListenAddress, ticker: Ticker) {
     this.entry = entry
@@ -169,7 +200,7 @@ class Listener implements ConnectionOwner {
   readonly draining = (): boolean => this.stopped
   readonly closed = (connection: Http1Connection): void => {
     this.open.delete(connection)
-    if (this.stopped && this.open.size === 0) Deferred.doneUnsafe(this.emptied, Effect.void)
+    if (this.stopped && this.open.size === 0) this.ended()
   }
 
   // ---- lifecycle
@@ -179,28 +210,52 @@ class Listener implements ConnectionOwner {
     const onError = (error: NodeJS.ErrnoException): void =>
       resume(
         Effect.fail(
-          new ListenError({ server: this.entry.name, address: textOf(this.address), message: explain(error, this.entry.name, textOf(this.address)) })
+          new ListenError({
+            server: this.entry.name,
+            address: textOf(this.address),
+            message: explain(error, this.entry.name, textOf(this.address))
+          })
         )
       )
     this.server.once("error", onError)
-    this.server.listen(port === -1 ? { path: host, backlog: BACKLOG } : { host, port, backlog: BACKLOG, reusePort }, () => {
-      this.server.off("error", onError)
-      // Errors of accepting (no descriptors left) are not the end: Node goes on when there is room.
-      this.server.on("error", () => {})
-      resume(Effect.void)
-    })
+    this.server.listen(
+      port === -1 ? { path: host, backlog: BACKLOG } : { host, port, backlog: BACKLOG, reusePort },
+      () => {
+        this.server.off("error", onError)
+        // Errors of accepting (no descriptors left) are not the end: Node goes on when there is room.
+        this.server.on("error", () => {})
+        resume(Effect.void)
+      }
+    )
+    return Effect.sync(() => this.server.close())
   })
 
-  serve(entry: ServerEntry): void {
+  /** New requests run on `generation`, which is held until the next one or the end. */
+  serve(generation: Generation, entry: ServerEntry): void {
+    const releasePrevious = this.release
+    generation.retain()
+    this.release = generation.release
     this.entry = entry
+    releasePrevious()
   }
 
-  retire(): void {
-    if (this.stopped) return
+  /** Stops accepting; `onEmpty` is called when the last connection has ended. */
+  retire(onEmpty: () => void): void {
     this.stopped = true
+    this.onEmpty = onEmpty
     this.server.close()
     for (const connection of this.open) connection.drain()
-    if (this.open.size === 0) Deferred.doneUnsafe(this.emptied, Effect.void)
+    if (this.open.size === 0) this.ended()
+  }
+
+  private ended(): void {
+    // Not in the middle of the last connection's end: its access-log line is still to come, and who waits goes on at once.
+    queueMicrotask(() => {
+      this.onEmpty()
+      this.release()
+      this.release = () => {}
+      Deferred.doneUnsafe(this.emptied, Effect.void)
+    })
   }
 
   get empty(): Effect.Effect<void> {

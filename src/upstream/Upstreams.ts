@@ -11,9 +11,10 @@ import type * as Scope from "effect/Scope"
 import type { UpstreamConf } from "../config/ConfigSchema.ts"
 import * as Address from "../model/Address.ts"
 import { Timekeeper } from "../platform/Timekeeper.ts"
+import type { UpstreamRuntime } from "../proxy/Runtime.ts"
 import { Backend } from "./Backend.ts"
-import * as RoundRobin from "./picker/RoundRobin.ts"
 import { Pool } from "./Pool.ts"
+import * as RoundRobin from "./picker/RoundRobin.ts"
 
 /** Why an upstream could not be built. */
 export class UpstreamError extends Data.TaggedError("UpstreamError")<{
@@ -31,12 +32,15 @@ interface PoolKey {
 export class Upstreams extends Context.Service<
   Upstreams,
   {
-    /** The pool of an upstream; released with the scope, closed when nobody holds it any more. */
+    /**
+     * What stands for an upstream while requests run: its pool; released with the scope, closed when nobody holds it
+     * any more. Another layer may put anything there that answers (test/App.test.ts).
+     */
     readonly pool: (
       name: string,
       conf: UpstreamConf,
       maxIdle: number
-    ) => Effect.Effect<Pool, UpstreamError, Scope.Scope>
+    ) => Effect.Effect<UpstreamRuntime, UpstreamError, Scope.Scope>
   }
 >()("pingap/upstream/Upstreams") {
   static readonly layer = Layer.effect(

@@ -23,11 +23,19 @@ describe("requests", () => {
     ["Proxy-Authorization", "PROXY-AUTHORIZATION: Basic eA==\r\nA: b\r\n", "A: b\r\n"],
     ["TE", "TE: gzip\r\nA: b\r\n", "A: b\r\n"],
     ["Trailer", "Trailer: X\r\nA: b\r\n", "A: b\r\n"],
-    ["Upgrade to h2c", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n", ""],
+    [
+      "Upgrade to h2c",
+      "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
+      ""
+    ],
     ["Upgrade to several", "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n", ""],
     ["two Upgrades", "Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: websocket\r\n", ""],
     ["Upgrade that Connection does not name", "Upgrade: websocket\r\nA: b\r\n", "A: b\r\n"],
-    ["every hop-by-hop field at once", "Connection: close, x\r\nKeep-Alive: 5\r\nTE: x\r\nTrailer: x\r\nUpgrade: x\r\nProxy-Connection: x\r\nx: 1\r\n", ""]
+    [
+      "every hop-by-hop field at once",
+      "Connection: close, x\r\nKeep-Alive: 5\r\nTE: x\r\nTrailer: x\r\nUpgrade: x\r\nProxy-Connection: x\r\nx: 1\r\n",
+      ""
+    ]
   ]
   for (const [name, sent, forwarded] of cases) {
     it(`${name} is not forwarded`, async () => {
@@ -44,7 +52,8 @@ describe("requests", () => {
   })
 
   it("Connection cannot nominate what frames, routes, identifies or authenticates", async () => {
-    const body = "POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, authorization, cookie, transfer-encoding, date\r\n"
+    const body =
+      "POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, authorization, cookie, transfer-encoding, date\r\n"
     const kept = "Authorization: Basic eA==\r\nCookie: a=b\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
     const [request] = await assertPasses(wire, `${body}${kept}Content-Length: 5\r\n\r\nhello`)
     assert.strictEqual(request!.head, `POST / HTTP/1.1\r\nHost: a\r\n${kept}Content-Length: 5\r\n\r\n`)
@@ -67,11 +76,21 @@ describe("requests", () => {
     })
     using client = await RawClient.connect(plane.port)
     await client.send(get("Connection: X-Forwarded-For, X-Real-IP, X-Ours\r\nX-Real-IP: 6.6.6.6\r\n")).response()
-    assert.strictEqual(fieldsOf(upstream.requests[0]), "X-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\nX-Ours: 1\r\n")
+    assert.strictEqual(
+      fieldsOf(upstream.requests[0]),
+      "X-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\nX-Ours: 1\r\n"
+    )
     upstream.check()
   })
 
-  const identity = ["X-Forwarded-For", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "Forwarded"]
+  const identity = [
+    "X-Forwarded-For",
+    "X-Real-IP",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "Forwarded"
+  ]
 
   for (const name of identity) {
     it(`${name} counts only from a trusted peer`, async () => {
@@ -110,9 +129,13 @@ describe("requests", () => {
 
 describe("responses", () => {
   it("lose what belongs to the hop, keep everything else byte for byte", async () => {
-    const kept = "Server: x\r\nset-cookie: a=b\r\nSet-Cookie: c=d\r\nX:  y \r\nX-Forwarded-For: 1\r\nDate: Fri, 02 Jan 2026 00:00:00 GMT\r\n"
+    const kept =
+      "Server: x\r\nset-cookie: a=b\r\nSet-Cookie: c=d\r\nX:  y \r\nX-Forwarded-For: 1\r\nDate: Fri, 02 Jan 2026 00:00:00 GMT\r\n"
     wire.upstream.onRequest = () =>
-      reply("ok", `HTTP/1.1 200 Fine\r\nConnection: X-Hop, keep-alive\r\nKeep-Alive: timeout=5\r\n${kept}X-Hop: 1\r\nProxy-Connection: x\r\nTE: x\r\nTrailer: X\r\nUpgrade: h2c\r\n`)
+      reply(
+        "ok",
+        `HTTP/1.1 200 Fine\r\nConnection: X-Hop, keep-alive\r\nKeep-Alive: timeout=5\r\n${kept}X-Hop: 1\r\nProxy-Connection: x\r\nTE: x\r\nTrailer: X\r\nUpgrade: h2c\r\n`
+      )
     using client = await RawClient.connect(wire.plane.port)
     const response = await client.send(get("")).response()
     assert.strictEqual(response.head, `HTTP/1.1 200 Fine\r\n${kept}Content-Length: 2\r\n\r\n`)
@@ -125,9 +148,13 @@ describe("responses", () => {
   })
 
   it("Connection cannot nominate Content-Length, Date, Set-Cookie's framing neighbours", async () => {
-    wire.upstream.onRequest = () => reply("ok", "HTTP/1.1 200 OK\r\nConnection: content-length, date\r\nDate: Fri, 02 Jan 2026 00:00:00 GMT\r\n")
+    wire.upstream.onRequest = () =>
+      reply("ok", "HTTP/1.1 200 OK\r\nConnection: content-length, date\r\nDate: Fri, 02 Jan 2026 00:00:00 GMT\r\n")
     using client = await RawClient.connect(wire.plane.port)
     const response = await client.send(get("")).response()
-    assert.strictEqual(response.head, "HTTP/1.1 200 OK\r\nDate: Fri, 02 Jan 2026 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n")
+    assert.strictEqual(
+      response.head,
+      "HTTP/1.1 200 OK\r\nDate: Fri, 02 Jan 2026 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n"
+    )
   })
 })

@@ -2,83 +2,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { header, RawClient } from "../support/RawClient.ts"
 import { field } from "../support/StrictUpstream.ts"
+import { HOST, INVALID_HEADS, INVALID_HOSTS } from "./requests.ts"
 import { assertClean, assertPasses, assertRefused, useWire } from "./wire.ts"
 
 const wire = useWire()
 
-const HOST = "Host: a\r\n\r\n"
-
 describe("refused", () => {
-  const cases: ReadonlyArray<readonly [name: string, bytes: string, status: number | ReadonlyArray<number>]> = [
-    ["two blanks in the request line", `GET  / HTTP/1.1\r\n${HOST}`, 400],
-    ["a blank behind the version", `GET / HTTP/1.1 \r\n${HOST}`, 400],
-    ["a blank before the method", ` GET / HTTP/1.1\r\n${HOST}`, 400],
-    ["a tab instead of a blank", `GET\t/ HTTP/1.1\r\n${HOST}`, 400],
-    ["a blank in the target", `GET /a b HTTP/1.1\r\n${HOST}`, 400],
-    ["a control byte in the target", `GET /a\x01 HTTP/1.1\r\n${HOST}`, 400],
-    ["DEL in the target", `GET /a\x7f HTTP/1.1\r\n${HOST}`, 400],
-    ["a fragment in the target", `GET /a#b HTTP/1.1\r\n${HOST}`, 400],
-    ["a fragment in the query", `GET /a?b#c HTTP/1.1\r\n${HOST}`, 400],
-    ["a fragment in an absolute target", `GET http://a/b#c HTTP/1.1\r\n${HOST}`, 400],
-    ["a method that is no token", `G(T / HTTP/1.1\r\n${HOST}`, 400],
-    ["no method", `/ HTTP/1.1\r\n${HOST}`, 400],
-    ["no target", `GET HTTP/1.1\r\n${HOST}`, 400],
-    ["no version", `GET /\r\n${HOST}`, 400],
-    ["lower-case http", `GET / http/1.1\r\n${HOST}`, 400],
-    ["HTTP/1.10", `GET / HTTP/1.10\r\n${HOST}`, 400],
-    ["HTTP/01.1", `GET / HTTP/01.1\r\n${HOST}`, 400],
-    ["HTTP/1,1", `GET / HTTP/1,1\r\n${HOST}`, 400],
-    ["HTTP/0.9", `GET / HTTP/0.9\r\n${HOST}`, 505],
-    ["HTTP/2.0", `GET / HTTP/2.0\r\n${HOST}`, 505],
-    ["an HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400, 505]],
-    ["a TLS ClientHello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400],
-    ["an SSH banner", "SSH-2.0-OpenSSH_9.9\r\n\r\n", 400],
-    ["two empty lines before the request", `\r\n\r\nGET / HTTP/1.1\r\n${HOST}`, 400],
-    ["a bare line feed before the request", `\nGET / HTTP/1.1\r\n${HOST}`, 400],
-    ["a bare carriage return before the request", `\rGET / HTTP/1.1\r\n${HOST}`, 400],
-    ["a request line that ends in a bare line feed", `GET / HTTP/1.1\n${HOST}`, 400],
-    ["bare line feeds everywhere", "GET / HTTP/1.1\nHost: a\n\n", 400],
-    ["a bare carriage return in the request line", `GET /\r HTTP/1.1\r\n${HOST}`, 400],
-    ["a bare carriage return in a value", `GET / HTTP/1.1\r\nX: a\rb\r\n${HOST}`, 400],
-    ["a carriage return twice", `GET / HTTP/1.1\r\nX: a\r\r\n${HOST}`, 400],
-    ["a bare line feed in a value", `GET / HTTP/1.1\r\nX: a\nb: c\r\n${HOST}`, 400],
-    ["a head that ends in bare line feeds", "GET / HTTP/1.1\r\nHost: a\r\n\n", 400],
-    ["NUL in a value", `GET / HTTP/1.1\r\nX: a\0b\r\n${HOST}`, 400],
-    ["a control byte in a value", `GET / HTTP/1.1\r\nX: a\x1fb\r\n${HOST}`, 400],
-    ["a field without colon", `GET / HTTP/1.1\r\nX\r\n${HOST}`, 400],
-    ["a field without name", `GET / HTTP/1.1\r\n: a\r\n${HOST}`, 400],
-    ["a blank before the colon", `GET / HTTP/1.1\r\nX : a\r\n${HOST}`, 400],
-    ["a blank in a name", `GET / HTTP/1.1\r\nX Y: a\r\n${HOST}`, 400],
-    ["a name with a byte beyond ASCII", `GET / HTTP/1.1\r\nX\xe9: a\r\n${HOST}`, 400],
-    ["a name with NUL", `GET / HTTP/1.1\r\nX\0: a\r\n${HOST}`, 400],
-    ["a folded line", `GET / HTTP/1.1\r\nX: a\r\n b\r\n${HOST}`, 400],
-    ["a line folded with a tab", `GET / HTTP/1.1\r\nX: a\r\n\tb\r\n${HOST}`, 400],
-    ["a first line that begins with a blank", `GET / HTTP/1.1\r\n X: a\r\n${HOST}`, 400],
-    ["CONNECT", `CONNECT a:443 HTTP/1.1\r\n${HOST}`, 405],
-    ["CONNECT with a path", `CONNECT / HTTP/1.1\r\n${HOST}`, 405],
-    ["TRACE", `TRACE / HTTP/1.1\r\n${HOST}`, 405],
-    ["* with another method than OPTIONS", `GET * HTTP/1.1\r\n${HOST}`, 400],
-    ["a target without slash", `GET a HTTP/1.1\r\n${HOST}`, 400],
-    ["an authority as target", `GET a:80 HTTP/1.1\r\n${HOST}`, 400],
-    ["a query as target", `GET ?a HTTP/1.1\r\n${HOST}`, 400],
-    ["another scheme", `GET ftp://a/ HTTP/1.1\r\n${HOST}`, 400],
-    ["a scheme without authority", `GET http:///x HTTP/1.1\r\n${HOST}`, 400],
-    ["userinfo in an absolute target", `GET http://u@a/ HTTP/1.1\r\n${HOST}`, 400],
-    ["a bad port in an absolute target", `GET http://a:x/ HTTP/1.1\r\n${HOST}`, 400],
-    ["no Host", "GET / HTTP/1.1\r\n\r\n", 400],
-    ["no Host with an absolute target", "GET http://a/ HTTP/1.1\r\n\r\n", 400],
-    ["two Hosts", `GET / HTTP/1.1\r\nHost: a\r\n${HOST}`, 400],
-    ["two Hosts in HTTP/1.0", `GET / HTTP/1.0\r\nHost: b\r\n${HOST}`, 400],
-    ["two Hosts with an absolute target", `GET http://a/ HTTP/1.1\r\nHost: b\r\n${HOST}`, 400]
-  ]
-  for (const [name, bytes, status] of cases) {
+  for (const [name, bytes, status] of INVALID_HEADS) {
     it(name, async () => {
       await assertRefused(wire, bytes, status)
       assert.lengthOf(wire.upstream.requests, 1, "only the clean request was forwarded")
     })
   }
 
-  for (const host of ["", "u@a", "a/b", "a,b", "a b", "a:x", "a:80:80", "a:65536", "a:123456", "a?b", "a\\b", "<a>", "[::1", "[::1]x", "[]", "[g::1]", ":80", "a\xe9", '"a"']) {
+  for (const host of INVALID_HOSTS) {
     it(`Host: ${JSON.stringify(host)}`, async () => {
       await assertRefused(wire, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 400)
     })
@@ -86,7 +23,13 @@ describe("refused", () => {
 })
 
 describe("refused before the head is complete", () => {
-  for (const bytes of ["\x16\x03\x01\x02\x00", "GET / HTTP/1.1\nHost: a\n", "GET / HTTP/1.1\r\nX: a\rb", "GET / HTTP/1.1\r\nX: \0", "\nGET"]) {
+  for (const bytes of [
+    "\x16\x03\x01\x02\x00",
+    "GET / HTTP/1.1\nHost: a\n",
+    "GET / HTTP/1.1\r\nX: a\rb",
+    "GET / HTTP/1.1\r\nX: \0",
+    "\nGET"
+  ]) {
     it(JSON.stringify(bytes), () => assertRefused(wire, bytes, 400).then(() => {}))
   }
 })
@@ -96,7 +39,7 @@ describe("limits", () => {
     await assertRefused(wire, bytes, status)
     wire.upstream.clear()
     using client = await RawClient.connect(wire.plane.port)
-    const pieces = bytes.match(/[^]{1,4000}/g) ?? []
+    const pieces = bytes.match(/[\s\S]{1,4000}/g) ?? []
     await client.sendPieces(pieces)
     assert.strictEqual((await client.response()).status, status)
     assert.strictEqual(await client.end(), "end")
@@ -106,9 +49,11 @@ describe("limits", () => {
 
   it("a target of 256 KiB without an end: 414", () => refusedInPieces(`GET /${"a".repeat(256 * 1024)}`, 414))
 
-  it("64 KiB of one field without an end: 431", () => refusedInPieces(`GET / HTTP/1.1\r\nX: ${"a".repeat(64 * 1024)}`, 431))
+  it("64 KiB of one field without an end: 431", () =>
+    refusedInPieces(`GET / HTTP/1.1\r\nX: ${"a".repeat(64 * 1024)}`, 431))
 
-  it("64 KiB of fields without an end: 431", () => refusedInPieces(`GET / HTTP/1.1\r\n${`X: ${"a".repeat(100)}\r\n`.repeat(620)}`, 431))
+  it("64 KiB of fields without an end: 431", () =>
+    refusedInPieces(`GET / HTTP/1.1\r\n${`X: ${"a".repeat(100)}\r\n`.repeat(620)}`, 431))
 
   it("10,000 fields: 431", () => refusedInPieces(`GET / HTTP/1.1\r\n${"x: y\r\n".repeat(10_000)}${HOST}`, 431))
 
@@ -136,7 +81,7 @@ describe("limits", () => {
     assert.lengthOf(bytes, 32 * 1024)
     await assertPasses(wire, bytes)
     wire.upstream.clear()
-    await assertPasses(wire, bytes.match(/[^]{1,1500}/g)!)
+    await assertPasses(wire, bytes.match(/[\s\S]{1,1500}/g)!)
     wire.upstream.clear()
     await assertRefused(wire, bytes.replace("X: a", "X: aa"), 431)
   })
@@ -148,7 +93,9 @@ describe("limits", () => {
   })
 
   it("thousands of names in Connection cost little", async () => {
-    const names = Array.from({ length: 2_000 }, (_, i) => `x${i}`).join(",").slice(0, 8_000)
+    const names = Array.from({ length: 2_000 }, (_, i) => `x${i}`)
+      .join(",")
+      .slice(0, 8_000)
     const bytes = `GET / HTTP/1.1\r\n${`Connection: ${names}\r\n`.repeat(3)}${"x: y\r\n".repeat(90)}${HOST}`
     const before = performance.now()
     using client = await RawClient.connect(wire.plane.port)
@@ -175,12 +122,25 @@ describe("passes", () => {
   })
 
   it("untouched fields byte for byte", async () => {
-    const fields = "uSER-aGENT: a  b\r\nX:\r\nX:a\r\nx_y: \t\xe9\xff \t\r\n!#$%&'*+-.^_`|~: {}\r\nAccept: */*\r\nCookie: a=b\r\nCookie: c=d\r\n"
+    const fields =
+      "uSER-aGENT: a  b\r\nX:\r\nX:a\r\nx_y: \t\xe9\xff \t\r\n!#$%&'*+-.^_`|~: {}\r\nAccept: */*\r\nCookie: a=b\r\nCookie: c=d\r\n"
     const [request] = await assertPasses(wire, `GET / HTTP/1.1\r\n${fields}${HOST}`)
     assert.strictEqual(request!.head, `GET / HTTP/1.1\r\n${fields}${HOST}`)
   })
 
-  for (const target of ["/", "//x", "/a/../b", "/%00", "/%2e%2e/%", "/a?b?c", "/?", "/\"<>\\^`{|}", "/\xe9", "/;a=b", "/*"]) {
+  for (const target of [
+    "/",
+    "//x",
+    "/a/../b",
+    "/%00",
+    "/%2e%2e/%",
+    "/a?b?c",
+    "/?",
+    '/"<>\\^`{|}',
+    "/\xe9",
+    "/;a=b",
+    "/*"
+  ]) {
     it(`target ${JSON.stringify(target)} byte for byte`, async () => {
       const [request] = await assertPasses(wire, `GET ${target} HTTP/1.1\r\n${HOST}`)
       assert.strictEqual(request!.target, target)
@@ -205,7 +165,18 @@ describe("passes", () => {
     assert.strictEqual(request!.target, "*")
   })
 
-  for (const host of ["a", "A.b-c_d~e", "a:80", "a:", "127.0.0.1", "[::1]", "[::1]:8080", "[fe80::1]", "a%20b", "xn--a"]) {
+  for (const host of [
+    "a",
+    "A.b-c_d~e",
+    "a:80",
+    "a:",
+    "127.0.0.1",
+    "[::1]",
+    "[::1]:8080",
+    "[fe80::1]",
+    "a%20b",
+    "xn--a"
+  ]) {
     it(`Host: ${host}`, async () => {
       const [request] = await assertPasses(wire, `GET / HTTP/1.1\r\nHost:${host}\r\n\r\n`)
       assert.strictEqual(request!.head, `GET / HTTP/1.1\r\nHost:${host}\r\n\r\n`)
@@ -233,7 +204,10 @@ describe("HTTP/1.0", () => {
     assert.strictEqual(`${response.status} ${response.body}`, "200 GET /old 0")
     assert.strictEqual(header(response, "connection"), "close")
     assert.strictEqual(await client.end(), "end")
-    assert.strictEqual(wire.upstream.requests[0]!.head, `GET /old HTTP/1.1\r\nHost: 127.0.0.1:${wire.upstream.port}\r\n\r\n`)
+    assert.strictEqual(
+      wire.upstream.requests[0]!.head,
+      `GET /old HTTP/1.1\r\nHost: 127.0.0.1:${wire.upstream.port}\r\n\r\n`
+    )
     await assertClean(wire)
   })
 
@@ -259,7 +233,8 @@ describe("HTTP/1.0", () => {
 
   it("never gets chunks or interim responses", async () => {
     wire.upstream.onHead = () => "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-    wire.upstream.onRequest = () => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n"
+    wire.upstream.onRequest = () =>
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n"
     using client = await RawClient.connect(wire.plane.port)
     const response = await client.send("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n").response()
     assert.deepStrictEqual(

@@ -54,7 +54,11 @@ export const assertClean = async ({ plane, upstream }: Wire): Promise<void> => {
 }
 
 /** The bytes are answered with `status` and the end of the connection; the upstream gets no whole request of them. */
-export const assertRefused = async (wire: Wire, bytes: string, status: number | ReadonlyArray<number>): Promise<RawResponse> => {
+export const assertRefused = async (
+  wire: Wire,
+  bytes: string,
+  status: number | ReadonlyArray<number>
+): Promise<RawResponse> => {
   using client = await RawClient.connect(wire.plane.port)
   const response = await client.send(bytes).response()
   const allowed = typeof status === "number" ? [status] : status

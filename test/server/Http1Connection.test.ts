@@ -85,10 +85,14 @@ describe("pipelining", () => {
 
   it("answers in order with bodies between the heads", () =>
     withUpstream({}, async (plane) => {
-      const post = (path: string, body: string) => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-      const chunked = (path: string) => `PUT ${path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`
+      const post = (path: string, body: string) =>
+        `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+      const chunked = (path: string) =>
+        `PUT ${path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`
       using client = await RawClient.connect(plane.port)
-      client.send(post("/1", "x".repeat(3000)) + chunked("/2") + post("/ping", "unread") + get("/3") + chunked("/4") + ping)
+      client.send(
+        post("/1", "x".repeat(3000)) + chunked("/2") + post("/ping", "unread") + get("/3") + chunked("/4") + ping
+      )
       const bodies: Array<string> = []
       for (let i = 0; i < 6; i++) bodies.push(`${(await client.response()).body}`)
       assert.deepStrictEqual(bodies, ["POST /1 3000", "PUT /2 3", "pong", "GET /3 0", "PUT /4 3", "pong"])
@@ -243,7 +247,7 @@ describe("time-outs", () => {
 })
 
 describe("the end of a connection", () => {
-  const big = respond(200, [], Buffer.alloc(24 << 20, "x"))
+  const big = respond(200, [], Buffer.alloc(8 << 20, "x"))
   const bigText = respond(200, [], "x".repeat(8 << 20))
   const local = (response = big): { readonly location: { readonly request: RequestChain } } => ({
     location: { request: { run: (exchange) => (exchange.path === "/big" ? response : undefined) } }
@@ -289,7 +293,8 @@ describe("the end of a connection", () => {
   it("waits until a slow client has read the last response", () =>
     withUpstream({}, async (plane, upstream) => {
       const length = 8 << 20
-      upstream.onRequest = () => Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`), Buffer.alloc(length)])
+      upstream.onRequest = () =>
+        Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`), Buffer.alloc(length)])
       using client = await RawClient.connect(plane.port)
       client.send(get("/big", "Connection: close\r\n"))
       await readSlowly(plane, client, 5_000)
@@ -392,12 +397,17 @@ describe("responses of our own", () => {
 
   it("stream with a length, in chunks, or until the end", async () => {
     const stream = (length: number) =>
-      respondStream(200, [], (sink: BodySink): BodySource => {
-        sink.write(Buffer.from("hel"))
-        sink.write(Buffer.from("lo"))
-        sink.end(null)
-        return { resume: () => {}, cancel: () => {} }
-      }, length)
+      respondStream(
+        200,
+        [],
+        (sink: BodySink): BodySource => {
+          sink.write(Buffer.from("hel"))
+          sink.write(Buffer.from("lo"))
+          sink.end(null)
+          return { resume: () => {}, cancel: () => {} }
+        },
+        length
+      )
     for (const [length, version, framing] of [
       [5, "1.1", "length"],
       [-1, "1.1", "chunked"],
@@ -414,15 +424,26 @@ describe("responses of our own", () => {
   it("that end short of their length are broken", () =>
     withUpstream(
       answer(
-        respondStream(200, [], (sink: BodySink): BodySource => {
-          sink.write(Buffer.from("hel"))
-          sink.end(null)
-          return { resume: () => {}, cancel: () => {} }
-        }, 5)
+        respondStream(
+          200,
+          [],
+          (sink: BodySink): BodySource => {
+            sink.write(Buffer.from("hel"))
+            sink.end(null)
+            return { resume: () => {}, cancel: () => {} }
+          },
+          5
+        )
       ),
       async (plane) => {
         using client = await RawClient.connect(plane.port)
-        const error = await client.send(get("/")).response().then(() => null, (cause: unknown) => cause)
+        const error = await client
+          .send(get("/"))
+          .response()
+          .then(
+            () => null,
+            (cause: unknown) => cause
+          )
         assert.instanceOf(error, BrokenResponse)
       }
     ))

@@ -2,7 +2,10 @@
  * The data plane by itself: a listening socket, one server, one location and one pool, assembled by hand without a
  * configuration. Its clock stands still until a test advances it.
  */
+import { mkdtemp, rm } from "node:fs/promises"
 import * as net from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { REQUEST_LIMITS } from "../../src/http1/Limits.ts"
 import * as IpRules from "../../src/model/IpRules.ts"
 import * as ErrorPage from "../../src/proxy/ErrorPage.ts"
@@ -130,11 +133,7 @@ export class DataPlane implements ConnectionOwner {
     }
     const connection = { ...CONNECTION_OPTIONS, ...options.connection }
     this.options = () => connection
-    this.listener = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.sockets.add(socket)
-      socket.once("close", () => this.sockets.delete(socket))
-      this.connections.add(new Http1Connection(socket, this))
-    })
+    this.listener = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket))
     this.timer =
       options.ticking === true ? setInterval(() => this.ticker.tick(TICK_MILLIS, Date.now()), TICK_MILLIS) : null
   }
@@ -159,6 +158,27 @@ export class DataPlane implements ConnectionOwner {
     for (let passed = 0; passed < millis; passed += TICK_MILLIS) this.ticker.tick(TICK_MILLIS, Date.now())
   }
 
+  /** Listens on a unix socket, too. */
+  async pipe(): Promise<AsyncDisposable & { readonly path: string }> {
+    const directory = await mkdtemp(join(tmpdir(), "plane-"))
+    const path = join(directory, "socket")
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => this.accept(socket))
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    return {
+      path,
+      [Symbol.asyncDispose]: async () => {
+        await new Promise((resolve) => server.close(resolve))
+        await rm(directory, { recursive: true })
+      }
+    }
+  }
+
+  private accept(socket: net.Socket): void {
+    this.sockets.add(socket)
+    socket.once("close", () => this.sockets.delete(socket))
+    this.connections.add(new Http1Connection(socket, this))
+  }
+
   /** No further requests: what a listener does that goes away. */
   drain(): void {
     this.isDraining = true
@@ -180,7 +200,10 @@ export class DataPlane implements ConnectionOwner {
   async settled(): Promise<void> {
     const { counters } = this.server
     const open = () => [counters, this.location.counters, this.pool.counters].map(({ processing }) => processing)
-    await eventually(() => this.retained === 0 && open().every((processing) => processing === 0), () => `counters at 0: ${open()}, retained ${this.retained}`)
+    await eventually(
+      () => this.retained === 0 && open().every((processing) => processing === 0),
+      () => `counters at 0: ${open()}, retained ${this.retained}`
+    )
     if (this.finished.length !== counters.accepted) {
       throw new Error(`${counters.accepted} exchanges began, ${this.finished.length} ended`)
     }

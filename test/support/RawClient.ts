@@ -199,7 +199,8 @@ export const eventually = async (
 ): Promise<void> => {
   const deadline = performance.now() + deadlineMillis
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within ${deadlineMillis} ms: ${typeof what === "string" ? what : what()}`)
+    if (performance.now() > deadline)
+      throw new Error(`not within ${deadlineMillis} ms: ${typeof what === "string" ? what : what()}`)
     await turn()
   }
 }
@@ -230,7 +231,8 @@ export const parseResponse = (
     if (match === null) throw new Error(`invalid field line: ${JSON.stringify(line)}`)
     return [match[1]!, match[2]!]
   })
-  const values = (lowerName: string) => fields.filter(([name]) => name.toLowerCase() === lowerName).map(([, value]) => value)
+  const values = (lowerName: string) =>
+    fields.filter(([name]) => name.toLowerCase() === lowerName).map(([, value]) => value)
   const lengths = values("content-length")
   const codings = values("transfer-encoding")
   for (const name of ["content-length", "transfer-encoding", "date", "connection"]) {
@@ -239,7 +241,8 @@ export const parseResponse = (
   if (lengths.length > 0 && codings.length > 0) throw new Error(`two framings: ${head}`)
   if (codings.length > 0 && codings[0] !== "chunked") throw new Error(`unknown coding: ${head}`)
   if (lengths.length > 0 && !/^[0-9]{1,15}$/.test(lengths[0]!)) throw new Error(`invalid length: ${head}`)
-  if ((status < 200 || status === 204) && lengths.length + codings.length > 0) throw new Error(`framing of a ${status}: ${head}`)
+  if ((status < 200 || status === 204) && lengths.length + codings.length > 0)
+    throw new Error(`framing of a ${status}: ${head}`)
 
   const at = end + 4
   const base = { status, reason: start[2]!, head, fields, interims: [] }
@@ -254,40 +257,53 @@ export const parseResponse = (
   if (codings.length > 0) {
     const chunks = parseChunked(bytes, at)
     if (chunks === null) return null
-    return { response: { ...base, framing: "chunked", body: chunks.body, trailers: chunks.trailers }, used: chunks.used }
+    return {
+      response: { ...base, framing: "chunked", body: chunks.body, trailers: chunks.trailers },
+      used: chunks.used
+    }
   }
   if (!ended) return null
   return { response: { ...base, framing: "close", body: bytes.subarray(at), trailers: "" }, used: bytes.length }
 }
 
 /** Decodes a chunked body without extensions; null while it is not complete. */
-export const parseChunked = (
+const parseChunked = (
   bytes: Buffer,
   from: number
 ): { readonly body: Buffer; readonly trailers: string; readonly used: number } | null => {
   const pieces: Array<Buffer> = []
   let at = from
   for (;;) {
-    const lineEnd = bytes.indexOf("\r\n", at)
-    if (lineEnd === -1) return null
-    const size = bytes.toString("latin1", at, lineEnd)
-    if (!/^[0-9a-f]{1,8}$/.test(size)) throw new Error(`invalid chunk size: ${JSON.stringify(size)}`)
-    const length = Number.parseInt(size, 16)
-    at = lineEnd + 2
-    if (length === 0) break
+    const chunk = parseChunk(bytes, at)
+    if (chunk === null) return null
+    at = chunk.used
+    if (chunk.data === null) return { body: Buffer.concat(pieces), trailers: chunk.trailers, used: at }
+    pieces.push(chunk.data)
+  }
+}
+
+/** Decodes one chunk; the last one has no data but trailers. Null while it is not complete. */
+export const parseChunk = (
+  bytes: Buffer,
+  from: number
+): { readonly data: Buffer | null; readonly trailers: string; readonly used: number } | null => {
+  const sizeEnd = bytes.indexOf("\r\n", from)
+  if (sizeEnd === -1) return null
+  const size = bytes.toString("latin1", from, sizeEnd)
+  if (!/^[0-9a-f]{1,8}$/.test(size)) throw new Error(`invalid chunk size: ${JSON.stringify(size)}`)
+  const length = Number.parseInt(size, 16)
+  let at = sizeEnd + 2
+  if (length > 0) {
     if (bytes.length < at + length + 2) return null
     if (bytes.toString("latin1", at + length, at + length + 2) !== "\r\n") throw new Error("chunk longer than its size")
-    pieces.push(bytes.subarray(at, at + length))
-    at += length + 2
+    return { data: bytes.subarray(at, at + length), trailers: "", used: at + length + 2 }
   }
   const trailersAt = at
   for (;;) {
     const lineEnd = bytes.indexOf("\r\n", at)
     if (lineEnd === -1) return null
     const line = bytes.toString("latin1", at, lineEnd)
-    if (line === "") {
-      return { body: Buffer.concat(pieces), trailers: bytes.toString("latin1", trailersAt, at), used: lineEnd + 2 }
-    }
+    if (line === "") return { data: null, trailers: bytes.toString("latin1", trailersAt, at), used: lineEnd + 2 }
     if (!FIELD.test(line)) throw new Error(`invalid trailer: ${JSON.stringify(line)}`)
     at = lineEnd + 2
   }

@@ -6,7 +6,7 @@
  * field, a second request before the first one is answered. Tests end with {@link StrictUpstream.check}.
  */
 import * as net from "node:net"
-import { eventually, parseChunked } from "./RawClient.ts"
+import { eventually, parseChunk } from "./RawClient.ts"
 
 export interface ReceivedRequest {
   /** Number of the connection it came on, from 1. */
@@ -89,7 +89,10 @@ export class StrictUpstream {
 
   /** Waits until no connection is open. */
   async disconnected(): Promise<void> {
-    await eventually(() => this.sockets.size === 0, () => `no connection to the upstream: ${this.sockets.size} left`)
+    await eventually(
+      () => this.sockets.size === 0,
+      () => `no connection to the upstream: ${this.sockets.size} left`
+    )
   }
 
   /** Fails when the proxy sent something that it may not send. */
@@ -140,17 +143,18 @@ export class StrictUpstream {
           this.keep(request, piece)
           request.complete = request.bodyBytes === length
         } else {
-          let chunks: ReturnType<typeof parseChunked>
+          let chunk: ReturnType<typeof parseChunk>
           try {
-            chunks = parseChunked(pending, 0)
+            chunk = parseChunk(pending, 0)
           } catch (error) {
             return object(String(error))
           }
-          if (chunks === null) return
-          pending = pending.subarray(chunks.used)
-          this.keep(request, chunks.body)
-          request.trailers = chunks.trailers
-          request.complete = true
+          if (chunk === null) return
+          pending = pending.subarray(chunk.used)
+          if (chunk.data === null) {
+            request.trailers = chunk.trailers
+            request.complete = true
+          } else this.keep(request, chunk.data)
         }
         if (request.complete) {
           if (pending.length > 0) return object(`bytes behind a request: ${pending.toString("latin1", 0, 200)}`)
@@ -170,7 +174,8 @@ export class StrictUpstream {
     socket.on("error", ended)
     socket.on("end", () => {
       ended()
-      if (pending.length > 0 && current === null && !upgraded.has(socket)) object(`ended inside a head: ${pending.toString("latin1")}`)
+      if (pending.length > 0 && current === null && !upgraded.has(socket))
+        object(`ended inside a head: ${pending.toString("latin1")}`)
       socket.end()
     })
     socket.on("close", () => {
@@ -181,7 +186,8 @@ export class StrictUpstream {
 
   private keep(request: ReceivedRequest, piece: Buffer): void {
     request.bodyBytes += piece.length
-    if (this.keepsBodies) request.body = request.body.length === 0 ? Buffer.from(piece) : Buffer.concat([request.body, piece])
+    if (this.keepsBodies)
+      request.body = request.body.length === 0 ? Buffer.from(piece) : Buffer.concat([request.body, piece])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -212,8 +218,8 @@ const NEVER = new Set([
   "x_forwarded_for"
 ])
 
-// The request, or what is wrong with its head.
-const parseRequest = (head: string, connection: number, socket: net.Socket): ReceivedRequest | string => {
+/** The request, or what is wrong with its head. */
+export const parseRequest = (head: string, connection: number, socket: net.Socket): ReceivedRequest | string => {
   const [requestLine, ...lines] = head.slice(0, -4).split("\r\n")
   const start = REQUEST_LINE.exec(requestLine!)
   if (start === null) return "invalid request line"
@@ -225,14 +231,18 @@ const parseRequest = (head: string, connection: number, socket: net.Socket): Rec
     const lower = match[1]!.toLowerCase()
     fields.push([match[1]!, match[2]!])
     if (NEVER.has(lower)) return `field ${lower} must not be forwarded`
-    if (seen.has(lower) && ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te"].includes(lower)) {
+    if (
+      seen.has(lower) &&
+      ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te"].includes(lower)
+    ) {
       return `several ${lower} fields`
     }
     seen.set(lower, match[2]!)
   }
   if (!seen.has("host")) return "no Host"
   const connectionValue = seen.get("connection")
-  if (connectionValue !== undefined && connectionValue !== "Upgrade" && connectionValue !== "TE") return `Connection: ${connectionValue}`
+  if (connectionValue !== undefined && connectionValue !== "Upgrade" && connectionValue !== "TE")
+    return `Connection: ${connectionValue}`
   if (seen.has("upgrade") !== (connectionValue === "Upgrade")) return "Upgrade without Connection, or the reverse"
   if (seen.has("te") && (seen.get("te") !== "trailers" || connectionValue !== "TE")) return "TE that was not rewritten"
   const length = seen.get("content-length")

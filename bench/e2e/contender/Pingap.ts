@@ -1,13 +1,15 @@
 /** This project's program, from `dist/` or from another build of it, on the Node that runs the benchmark. */
 import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { freeze } from "../Build.ts"
 import type { Contender, Setting } from "../Contender.ts"
 
 /** The name of the program under test in tables and budget. */
 export const ours = "pingap-effect"
 
-/** The contender for one built `main.js`. */
+/** The contender for one built `main.js`; its first start freezes the build. */
 export function pingap(name: string, main: string, version: string): Contender {
+  let frozen: string | null = null
   return {
     name,
     version,
@@ -16,7 +18,8 @@ export function pingap(name: string, main: string, version: string): Contender {
     prepare: (setting) => {
       const file = join(setting.directory, "pingap.toml")
       writeFileSync(file, configuration(setting))
-      return { command: process.execPath, args: [main, "-c", file], env: { NODE_ENV: "production" } }
+      frozen ??= freeze(name, main)
+      return { command: process.execPath, args: [frozen, "-c", file], env: { NODE_ENV: "production" } }
     }
   }
 }

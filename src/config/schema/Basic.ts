@@ -35,7 +35,7 @@ export const Basic = Schema.Struct({
     Values.Count,
     128,
     128,
-    "Idle upstream connections that are kept, separately for HTTP/1 and HTTP/2."
+    "Idle connections that are kept to each backend."
   ),
   trusted_proxies: Values.optional(
     Values.Texts,

@@ -27,7 +27,7 @@ export type TlsVersion = (typeof TLS_VERSIONS)[keyof typeof TLS_VERSIONS]
 export const MODULES: ReadonlyArray<string> = ["grpc-web"]
 
 export const Server = Schema.Struct({
-  addr: Values.required(Values.Text, "Comma list of listen addresses, `ip:port` or `[ipv6]:port`."),
+  addr: Values.required(Values.Text, "Comma list of listen addresses, `ip:port`, `[ipv6]:port` or `unix:/path`."),
   locations: Values.optional(Values.Texts, "Names of the locations that this server has."),
   access_log: Values.optional(
     Values.Text,
@@ -81,7 +81,10 @@ export const Server = Schema.Struct({
     100,
     "Most header fields of a request; beyond it: 431. (Ours, not in Pingap.)"
   ),
-  header_read_timeout: Values.durationKey(30_000, "Time for a whole request head. (Ours, not in Pingap.)"),
+  header_read_timeout: Values.durationKey(
+    30_000,
+    "Time for a whole request head; on a new connection also for its first byte. (Ours, not in Pingap.)"
+  ),
   header_idle_timeout: Values.durationKey(
     10_000,
     "Longest silence between two pieces of a request head. (Ours, not in Pingap.)"
@@ -100,7 +103,7 @@ export const Server = Schema.Struct({
     Values.integer(1, 4_294_967_295),
     16_384,
     16_384,
-    "Connections at a time; beyond it nothing is accepted. (Ours, not in Pingap.)"
+    "Connections at a time on each address; further ones are closed at once. (Ours, not in Pingap.)"
   ),
   includes: Values.optional(
     Values.Texts,

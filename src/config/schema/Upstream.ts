@@ -100,7 +100,7 @@ export const Upstream = Schema.Struct({
   ),
   connection_timeout: Values.durationKey(
     5_000,
-    "Limit for the TCP connect, and again for the TLS handshake. (The default is ours; Pingap has none.)"
+    "Limit for connecting, the TLS handshake included. (The default is ours; Pingap has none.)"
   ),
   total_connection_timeout: Values.optional(Values.Duration, "Limit for TCP connect and TLS handshake together."),
   read_timeout: Values.durationKey(
