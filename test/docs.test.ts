@@ -100,8 +100,8 @@ describe("generated pages", () => {
     for (const [section, keys] of Object.entries(ConfigSchema.KNOWN_KEYS)) {
       const inert = WITHOUT_EFFECT[section] ?? []
       for (const key of keys ?? []) {
-        // A single word may be a name of anything; two sections may share a key, of which one has an effect.
-        if (!key.includes("_") || SHARED.has(key)) continue
+        // A single word may be the name of anything.
+        if (!key.includes("_")) continue
         const isRead = new RegExp(`\\b${key}\\b`).test(stages)
         const marked = inert.includes(key) || inert.includes("*")
         if (isRead === marked) wrong.push(`${section}.${key}`)
@@ -110,8 +110,6 @@ describe("generated pages", () => {
     assert.deepStrictEqual(wrong, [])
   })
 })
-
-const SHARED: ReadonlySet<string> = new Set()
 
 describe("JSON schema", () => {
   const schema = JSON.parse(generated.get("config.schema.json")!) as JsonSchema
@@ -199,7 +197,12 @@ const findingsOf = Effect.fnUntraced(function* (text: string) {
   const plugins = yield* Plugins
   const sources = [{ file: "block", text }]
   const tables = new Map<string, Table>()
-  decode(sources, { checkPlugin: (name, table) => (tables.set(name, table), []) })
+  decode(sources, {
+    checkPlugin: (name, table) => {
+      tables.set(name, table)
+      return []
+    }
+  })
   const problems = new Map<string, ReadonlyArray<Problem>>()
   for (const [name, table] of tables) problems.set(name, yield* plugins.checkEffect(name, table))
   const result = decode(sources, {
@@ -218,6 +221,19 @@ describe("programs", () => {
     it(`${document}:${line} quotes ${file}`, () => assert.strictEqual(text.trim(), read(file).trim()))
   }
 })
+
+const STEPS = ["early_request", "request", "proxy_upstream", "upstream_response", "response"]
+
+/** Words in snake case that are not ours, and where they come from. */
+const DOCUMENTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  channel_buffer: "parameter of an access-log file",
+  flush_timeout: "parameter of an access-log file",
+  check_frequency: "parameter of a health check",
+  lets_encrypt: "value of acme",
+  error_type: "placeholder of an error page",
+  subs_filter: "rule of sub_filter",
+  round_robin: "value of algo"
+}
 
 describe("names", () => {
   const keys = Object.values(ConfigSchema.SECTIONS).flatMap((schema) => propertiesOf(schema))
@@ -242,25 +258,12 @@ describe("names", () => {
   }
 })
 
-const STEPS = ["early_request", "request", "proxy_upstream", "upstream_response", "response"]
-
-/** Words in snake case that are not ours, and where they come from. */
-const DOCUMENTED_ELSEWHERE: Readonly<Record<string, string>> = {
-  channel_buffer: "parameter of an access-log file",
-  flush_timeout: "parameter of an access-log file",
-  check_frequency: "parameter of a health check",
-  lets_encrypt: "value of acme",
-  error_type: "placeholder of an error page",
-  subs_filter: "rule of sub_filter",
-  round_robin: "value of algo"
-}
-
 const isKnown = (code: string, known: ReadonlySet<string>): boolean => {
   // `servers.max_head_size`, `max_head_size = 1`, `{:upstream_addr}`, `basic_auth`
   const section = /^(basic|servers|locations|upstreams|plugins|certificates|storages)\.(?:[^.]+\.)?([a-z_]+)$/.exec(
     code
   )
-  if (section !== null) return known.has(section[2]!)
+  if (section !== null) return section[2] === "toml" || known.has(section[2]!)
   const key = /^\{?:?([a-z][a-z0-9]*(?:_[a-z0-9]+)+)\}?(?: = .*)?$/.exec(code)
   if (key !== null) return known.has(key[1]!)
   const file = /^(?:src|test|conf|docs|examples|bench|\.ci)\/[\w./-]*$/.exec(code)

@@ -156,16 +156,29 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
     return instances
   })
 
-  const buildLocation = (
+  const buildLocation = Effect.fnUntraced(function* (
     name: string,
     conf: LocationConf,
     pools: ReadonlyMap<string, UpstreamRuntime>,
     instances: ReadonlyMap<string, Instance>,
     runner: Pipeline.Runner
-  ): LocationRuntime => {
-    const members = (conf.plugins ?? []).map((plugin) => instances.get(plugin))
-    const present = members.filter((member) => member !== undefined)
-    const rewrite = conf.rewrite === undefined || conf.rewrite === "" ? null : Rewrite.compile(conf.rewrite)
+  ) {
+    const problems: Array<string> = []
+    const members: Array<Instance> = []
+    for (const plugin of conf.plugins ?? []) {
+      const instance = instances.get(plugin)
+      if (instance === undefined) problems.push(`plugin ${plugin} is not there`)
+      else members.push(instance)
+    }
+    let reported = false
+    const reportRewrite: Rewrite.OnInvalid = (exchange, result) => {
+      if (reported) return
+      reported = true
+      runner(Effect.logError("A rewrite gave no path, the old one stays", { location: name, path: exchange.path, result }))
+    }
+    const rewrite = (conf.rewrite ?? "") === "" ? null : Rewrite.compile(conf.rewrite!, reportRewrite)
+    if (rewrite instanceof Rewrite.RewriteError) problems.push(`rewrite: ${rewrite.message}`)
+    for (const problem of problems) yield* Effect.logError(`${problem}; the location answers 503`, { location: name })
     const upstreamName = conf.upstream ?? ""
     const isVariable = upstreamName.startsWith("$")
     return {
@@ -175,15 +188,15 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
       maxProcessing: conf.max_processing,
       maxRetries: conf.max_retries ?? 0,
       maxRetryWindowMillis: conf.max_retry_window ?? 0,
-      rewrite: typeof rewrite === "function" ? rewrite : null,
+      rewrite: rewrite instanceof Rewrite.RewriteError ? null : rewrite,
       upstreamFields: UpstreamFields.compile(conf, environment),
       upstream: isVariable ? null : (pools.get(upstreamName) ?? null),
       upstreamVariable: isVariable ? upstreamName.slice(1) : "",
       named: (other) => pools.get(other) ?? null,
-      ...Pipeline.compile(present, { runner, proceed }),
-      broken: present.length < members.length || (rewrite !== null && typeof rewrite !== "function") ? unbuilt : null
-    }
-  }
+      ...Pipeline.compile(members, { runner, proceed }),
+      broken: problems.length > 0 ? unbuilt : null
+    } satisfies LocationRuntime
+  })
 
   const buildServer = Effect.fnUntraced(function* (
     name: string,
@@ -222,7 +235,7 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
     const instances = yield* buildPlugins(config.plugins)
     const locations = new Map<string, LocationRuntime>()
     for (const [name, conf] of Object.entries(config.locations)) {
-      locations.set(name, buildLocation(name, conf, pools, instances, runner))
+      locations.set(name, yield* buildLocation(name, conf, pools, instances, runner))
     }
     const servers: Array<ServerEntry> = []
     for (const [name, conf] of Object.entries(config.servers)) {

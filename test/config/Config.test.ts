@@ -129,7 +129,7 @@ describe("Config", () => {
       const error = yield* Effect.flip(Effect.provide(Config, Config.layer().pipe(Layer.provide([source, check]))))
       assert.deepStrictEqual(
         error.diagnostics.map(({ severity, message }) => `${severity}: ${message}`),
-        ["error: no implementation for p", "warning: plugin(pingap:ping) is not found and does not run"]
+        ["error: no implementation for p", "warning: plugin(pingap:ping) is not found; the location answers 503"]
       )
     })
   )

@@ -435,7 +435,7 @@ describe("one mutation of a valid configuration", () => {
         find: 'plugins = ["limiter"]',
         name: "limiter",
         severity: "warning",
-        message: (n: string) => `plugin(${n}) is not found and does not run`
+        message: (n: string) => `plugin(${n}) is not found; the location answers 503`
       }
     ]
     fc.assert(

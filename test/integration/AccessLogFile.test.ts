@@ -4,7 +4,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Gate, Origin } from "../support/Origin.ts"
-import { eventually } from "../support/RawClient.ts"
 import { TestProxy } from "../support/TestProxy.ts"
 
 describe("an access log file", () => {
@@ -88,17 +87,5 @@ addrs = ["${origin.address}"]
     // biome-ignore lint/suspicious/noControlCharactersInRegex: there must be none
     assert.notMatch(line!, /[\x00-\x1f\x7f]/)
     assert.notInclude(line!, 'a" 200')
-  })
-
-  it("goes on in a new file when the old one was moved away", async () => {
-    await using origin = await Origin.start()
-    await using proxy = await TestProxy.start(config(origin, "{uri}").replace("rolling=never", "rolling=never&flush_timeout=10ms"))
-    await proxy.get("/ping?1")
-    await eventually(() => lines().length === 1, "the first line")
-    rmSync(file)
-    // It looks once a second whether its file is still the one of that name.
-    const deadline = performance.now() + 5_000
-    while (!existsSync(file) && performance.now() < deadline) await proxy.get("/ping?2")
-    assert.include(lines(), "/ping?2")
   })
 })

@@ -15,7 +15,7 @@ export const validate = (draft: Draft, item: Item, plugins: ReadonlySet<string>)
   for (const [index, name] of texts(item, "plugins")) {
     if (plugins.has(name)) continue
     // The reference runs the location without the plugin.
-    draft.notFound("warning", item, ["plugins", index], "plugin", name, plugins, " and does not run")
+    draft.notFound("warning", item, ["plugins", index], "plugin", name, plugins, "; the location answers 503")
   }
   validatePath(draft, item)
   for (const host of text(item, "host")?.split(",") ?? []) validateHost(draft, item, host.trim())
