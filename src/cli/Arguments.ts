@@ -7,7 +7,13 @@
 import { parseArgs } from "node:util"
 
 export type Command =
-  | { readonly kind: "run"; readonly conf: string; readonly log: string; readonly threads: number | undefined; readonly notes: ReadonlyArray<string> }
+  | {
+      readonly kind: "run"
+      readonly conf: string
+      readonly log: string
+      readonly threads: number | undefined
+      readonly notes: ReadonlyArray<string>
+    }
   | { readonly kind: "test"; readonly conf: string; readonly strict: boolean }
   | { readonly kind: "print"; readonly what: "help" | "version" | "template" }
 
@@ -47,7 +53,20 @@ const OPTIONS = {
 } as const
 
 // Understood, but the feature behind them does not exist yet: refusing is better than pretending.
-const UNSUPPORTED = ["daemon", "upgrade", "admin", "cp", "sync", "to-hcl", "to-kdl", "upstream", "domain", "cert", "key", "addr"] as const
+const UNSUPPORTED = [
+  "daemon",
+  "upgrade",
+  "admin",
+  "cp",
+  "sync",
+  "to-hcl",
+  "to-kdl",
+  "upstream",
+  "domain",
+  "cert",
+  "key",
+  "addr"
+] as const
 
 /** Reads arguments (without node and script) and environment. */
 export const parse = (
@@ -73,10 +92,16 @@ export const parse = (
   let threads: number | undefined
   if (values.threads !== undefined) {
     threads = Number(values.threads)
-    if (!Number.isInteger(threads) || threads < 0) return new UsageError(`option '--threads' needs a number, not '${values.threads}'`)
+    if (!Number.isInteger(threads) || threads < 0)
+      return new UsageError(`option '--threads' needs a number, not '${values.threads}'`)
   }
   const notes: Array<string> = []
-  if (values.autorestart === true || values.autoreload === true || (env.PINGAP_AUTORELOAD ?? "") !== "" || (env.PINGAP_AUTORESTART ?? "") !== "") {
+  if (
+    values.autorestart === true ||
+    values.autoreload === true ||
+    (env.PINGAP_AUTORELOAD ?? "") !== "" ||
+    (env.PINGAP_AUTORESTART ?? "") !== ""
+  ) {
     notes.push("Automatic reload is not supported yet: restart to apply a changed configuration")
   }
   return { kind: "run", conf, log: values.log ?? env.PINGAP_LOG ?? "", threads, notes }

@@ -39,7 +39,15 @@ export const run = (argv: ReadonlyArray<string>): void => {
 }
 
 // Commands are loaded when they are asked for: starting the proxy does not pay for checking it.
-const load = (command: Exclude<Arguments.Command, { readonly kind: "print" }>): Effect.Effect<Effect.Effect<number, Error>> =>
+const load = (
+  command: Exclude<Arguments.Command, { readonly kind: "print" }>
+): Effect.Effect<Effect.Effect<number, Error>> =>
   command.kind === "test"
-    ? Effect.map(Effect.promise(() => import("./command/Test.ts")), (module) => module.test(command))
-    : Effect.map(Effect.promise(() => import("./command/Run.ts")), (module) => module.run(command))
+    ? Effect.map(
+        Effect.promise(() => import("./command/Test.ts")),
+        (module) => module.test(command)
+      )
+    : Effect.map(
+        Effect.promise(() => import("./command/Run.ts")),
+        (module) => module.run(command)
+      )

@@ -174,7 +174,9 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
     const reportRewrite: Rewrite.OnInvalid = (exchange, result) => {
       if (reported) return
       reported = true
-      runner(Effect.logError("A rewrite gave no path, the old one stays", { location: name, path: exchange.path, result }))
+      runner(
+        Effect.logError("A rewrite gave no path, the old one stays", { location: name, path: exchange.path, result })
+      )
     }
     const rewrite = (conf.rewrite ?? "") === "" ? null : Rewrite.compile(conf.rewrite!, reportRewrite)
     if (rewrite instanceof Rewrite.RewriteError) problems.push(`rewrite: ${rewrite.message}`)
@@ -257,19 +259,19 @@ const orPrevious = <Conf, A, E extends { readonly message: string }>(
   good: Map<string, Conf>,
   build: (conf: Conf) => Effect.Effect<A, E, Scope.Scope>
 ): Effect.Effect<A | undefined, never, Scope.Scope> =>
-  build(conf).pipe(
-    Effect.tap(() => Effect.sync(() => good.set(name, conf))),
-    Effect.catch((error) => {
-      const previous = good.get(name)
-      const kept = previous === undefined ? "what needs it answers 503" : "its previous version goes on"
-      return Effect.andThen(
-        Effect.logError(`${error.message}; ${kept}`, { name }),
-        previous === undefined
-          ? Effect.succeed(undefined)
-          : build(previous).pipe(Effect.catch(() => Effect.succeed(undefined)))
-      )
-    })
-  )
+  Effect.gen(function* () {
+    const built = yield* Effect.result(build(conf))
+    if (built._tag === "Success") {
+      good.set(name, conf)
+      return built.success
+    }
+    const previous = good.get(name)
+    const kept = previous === undefined ? "what needs it answers 503" : "its previous version goes on"
+    yield* Effect.logError(`${built.failure.message}; ${kept}`, { name })
+    if (previous === undefined) return undefined
+    const again = yield* Effect.result(build(previous))
+    return again._tag === "Success" ? again.success : undefined
+  })
 
 // What was taken out of the configuration does not come back because its successor is broken.
 const forgetMissing = <Conf>(good: Map<string, Conf>, confs: Readonly<Record<string, unknown>>): void => {

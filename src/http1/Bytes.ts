@@ -10,7 +10,9 @@ const isAlphanumeric = (code: number): boolean =>
   (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
 
 /** `tchar` (RFC 9110 5.6.2): bytes of methods and field names. */
-export const TOKEN: Uint8Array = table((code) => isAlphanumeric(code) || "!#$%&'*+-.^_`|~".includes(String.fromCharCode(code)))
+export const TOKEN: Uint8Array = table(
+  (code) => isAlphanumeric(code) || "!#$%&'*+-.^_`|~".includes(String.fromCharCode(code))
+)
 
 /** Bytes of field values: visible, blank, tab, obs-text (RFC 9110 5.5). */
 export const VALUE: Uint8Array = table((code) => code === 9 || (code >= 32 && code !== 127))
@@ -19,7 +21,9 @@ export const VALUE: Uint8Array = table((code) => code === 9 || (code >= 32 && co
 export const TARGET: Uint8Array = table((code) => code > 32 && code !== 127)
 
 /** Bytes of a registered name (RFC 3986 3.2.2) without the comma, which separates lists elsewhere. */
-export const REG_NAME: Uint8Array = table((code) => isAlphanumeric(code) || "-._~%!$&'()*+;=".includes(String.fromCharCode(code)))
+export const REG_NAME: Uint8Array = table(
+  (code) => isAlphanumeric(code) || "-._~%!$&'()*+;=".includes(String.fromCharCode(code))
+)
 
 /** Value of a hexadecimal digit, 255 for other bytes. */
 export const HEX: Uint8Array = (() => {

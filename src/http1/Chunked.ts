@@ -7,7 +7,13 @@
  */
 import { Fields, isName, isValue, valueAt } from "../model/Fields.ts"
 import { HEX, VALUE } from "./Bytes.ts"
-import { MAX_BODY_EXTENSION_BYTES, MAX_CHUNK_EXTENSION_BYTES, MAX_CHUNK_SIZE_DIGITS, MAX_TRAILER_BYTES, MAX_TRAILER_FIELDS } from "./Limits.ts"
+import {
+  MAX_BODY_EXTENSION_BYTES,
+  MAX_CHUNK_EXTENSION_BYTES,
+  MAX_CHUNK_SIZE_DIGITS,
+  MAX_TRAILER_BYTES,
+  MAX_TRAILER_FIELDS
+} from "./Limits.ts"
 import { classify, FREE, isLookAlike } from "./Ownership.ts"
 
 const SIZE_START = 0
@@ -105,7 +111,8 @@ export class ChunkedReader {
       case EXTENSION:
         if (code === CR) this.state = SIZE_LF
         else if (VALUE[code] !== 1) this.state = BROKEN
-        else if (++this.extension > MAX_CHUNK_EXTENSION_BYTES || ++this.extensions > MAX_BODY_EXTENSION_BYTES) this.state = BROKEN
+        else if (++this.extension > MAX_CHUNK_EXTENSION_BYTES || ++this.extensions > MAX_BODY_EXTENSION_BYTES)
+          this.state = BROKEN
         return
       case SIZE_LF:
         this.state = code !== LF ? BROKEN : this.left === 0 ? TRAILER : DATA
@@ -156,9 +163,14 @@ export class ChunkedReader {
   private addTrailer(line: string): boolean {
     const colon = line.indexOf(":")
     const name = line.slice(0, colon)
-    if (colon < 1 || !isName(name) || !isValue(line.slice(colon + 1)) || ++this.trailerCount > MAX_TRAILER_FIELDS) return false
+    if (colon < 1 || !isName(name) || !isValue(line.slice(colon + 1)) || ++this.trailerCount > MAX_TRAILER_FIELDS)
+      return false
     const lower = name.toLowerCase()
-    if (classify(lower, 0, lower.length) === FREE && !FORBIDDEN.has(lower) && !(lower.includes("_") && isLookAlike(lower))) {
+    if (
+      classify(lower, 0, lower.length) === FREE &&
+      !FORBIDDEN.has(lower) &&
+      !(lower.includes("_") && isLookAlike(lower))
+    ) {
       this.trailers ??= new Fields("")
       this.trailers.append(name, valueAt(`${line}\r`, 0, colon))
     }

@@ -153,7 +153,8 @@ export const parse = (
         drop = true
         break
       case Own.CONNECTION:
-        connection = connection === "" ? valueAt(text, start, nameLength) : `${connection},${valueAt(text, start, nameLength)}`
+        connection =
+          connection === "" ? valueAt(text, start, nameLength) : `${connection},${valueAt(text, start, nameLength)}`
         drop = true
         break
       case Own.UPGRADE:
@@ -332,7 +333,13 @@ const applyConnection = (connection: string, upgrade: string, head: RequestHead)
   const options = connection.toLowerCase()
   head.keepAlive = Own.listHas(options, "close") ? false : head.version === 11 || Own.listHas(options, "keep-alive")
   // Only WebSocket passes; h2c and anything else stays HTTP/1.1 (hardening 4).
-  if (upgrade === "websocket" && head.version === 11 && head.method === "GET" && head.length === 0 && Own.listHas(options, "upgrade")) {
+  if (
+    upgrade === "websocket" &&
+    head.version === 11 &&
+    head.method === "GET" &&
+    head.length === 0 &&
+    Own.listHas(options, "upgrade")
+  ) {
     head.upgrade = upgrade
   }
   const names = Own.nominated(options)

@@ -85,7 +85,8 @@ export const parse = (text: string, end: number, head: ResponseHead, limits: Lim
         break
       }
       case Own.CONNECTION:
-        connection = connection === "" ? valueAt(text, start, nameLength) : `${connection},${valueAt(text, start, nameLength)}`
+        connection =
+          connection === "" ? valueAt(text, start, nameLength) : `${connection},${valueAt(text, start, nameLength)}`
         break
       case Own.UPGRADE:
         head.upgrade = valueAt(text, start, nameLength).toLowerCase()

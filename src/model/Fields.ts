@@ -128,7 +128,9 @@ export class Fields {
   /** The fields as pairs, names as they stand on the wire. */
   entries(): Array<[name: string, value: string]> {
     const pairs: Array<[string, string]> = []
-    this.forEach((name, value) => pairs.push([name, value]))
+    this.forEach((name, value) => {
+      pairs.push([name, value])
+    })
     return pairs
   }
 

@@ -7,10 +7,11 @@
  * on, a response to answer, or an effect of either when it has to wait; the effect is interrupted when the client
  * leaves. An instance, with its state, lives as long as its configuration does not change.
  */
+
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Data from "effect/Data"
 import type { BodyTransform } from "../proxy/Body.ts"
 import type { Exchange } from "../proxy/Exchange.ts"
 import type { LocalResponse } from "../proxy/Response.ts"
@@ -73,6 +74,7 @@ export interface PluginContext {
 }
 
 /** A plugin as the registry holds it. Made by {@link define}. */
+// biome-ignore lint/suspicious/noExplicitAny: a registry holds plugins with options of every type
 export interface PluginDefinition<Options = any, R = any> {
   readonly category: string
   /** One sentence for the reference page. */
@@ -89,6 +91,7 @@ export interface PluginDefinition<Options = any, R = any> {
   /** Message for a known but unsupported step under `lenient`. */
   readonly stepError: string
   /** Decodes the plugin's table. Its annotations are the reference documentation. */
+  // biome-ignore lint/suspicious/noExplicitAny: the encoded side is whatever TOML holds
   readonly options: Schema.Codec<Options, any, never, never>
   readonly make: (options: Options, context: PluginContext) => Effect.Effect<Hooks, PluginError, R>
 }
@@ -103,11 +106,9 @@ export const define = <Options, R = never>(definition: {
   readonly steps?: readonly [Step, ...Array<Step>]
   readonly stepPolicy?: "strict" | "lenient" | "fixed"
   readonly stepError?: string
+  // biome-ignore lint/suspicious/noExplicitAny: the encoded side is whatever TOML holds
   readonly options: Schema.Codec<Options, any, never, never>
-  readonly make: (
-    options: Options,
-    context: PluginContext
-  ) => Effect.Effect<Hooks, PluginError, R | Scope.Scope>
+  readonly make: (options: Options, context: PluginContext) => Effect.Effect<Hooks, PluginError, R | Scope.Scope>
 }): PluginDefinition<Options, R | Scope.Scope> => ({
   steps: ["request"],
   stepPolicy: "fixed",
@@ -117,4 +118,8 @@ export const define = <Options, R = never>(definition: {
 
 /** Puts one request hook at the step the configuration asked for. */
 export const at = (step: Step, hook: RequestHook): Hooks =>
-  step === "early_request" ? { earlyRequest: hook } : step === "proxy_upstream" ? { proxyUpstream: hook } : { request: hook }
+  step === "early_request"
+    ? { earlyRequest: hook }
+    : step === "proxy_upstream"
+      ? { proxyUpstream: hook }
+      : { request: hook }

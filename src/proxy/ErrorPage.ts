@@ -35,13 +35,13 @@ footer { margin-top: 2rem; font-size: .8rem; opacity: .5; }
 export const compile = (template: string, version: string): ((failure: Failure) => LocalResponse) => {
   const source = template === "" ? PAGE : template
   const json = /^\s*\{(?!\{)/.test(source)
-  const escape = json ? escapeJson : escapeHtml
+  const escaped = json ? escapeJson : escapeHtml
   const pages = new Map<Failure, LocalResponse>()
   return (failure) => {
     let page = pages.get(failure)
     if (page === undefined) {
       const values: Record<string, string> = { version, content: failure.message, error_type: failure.type }
-      const body = source.replace(/\{\{(version|content|error_type)\}\}/g, (_, name: string) => escape(values[name]!))
+      const body = source.replace(/\{\{(version|content|error_type)\}\}/g, (_, name: string) => escaped(values[name]!))
       page = {
         ...respond(
           failure.status,

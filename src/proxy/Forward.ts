@@ -7,8 +7,8 @@
  */
 import type { Fields } from "../model/Fields.ts"
 import { type BodySink, type BodySource, type Flow, FULL, type TransformSink } from "./Body.ts"
-import * as Phase from "./Exchange.ts"
 import type { Exchange, UpstreamReceiver, UpstreamStream } from "./Exchange.ts"
+import * as Phase from "./Exchange.ts"
 import * as Failure from "./Failure.ts"
 import { fail } from "./Lifecycle.ts"
 import type { UpstreamRuntime } from "./Runtime.ts"
@@ -72,7 +72,8 @@ export class Forward implements UpstreamReceiver, BodySource {
     }
     const sink = transform === null ? stream : transform(stream, source)
     // The stream has a `resume`, too: that of the response. Only a stage's own is asked for more of the request.
-    stream.source = transform !== null && resumes(sink) ? { resume: () => sink.resume!(), cancel: source.cancel } : source
+    stream.source =
+      transform !== null && resumes(sink) ? { resume: () => sink.resume!(), cancel: source.cancel } : source
     this.requestBody = exchange.downstream.readBody(exchange, sink)
     stream.flush()
   }
@@ -219,7 +220,9 @@ export class Forward implements UpstreamReceiver, BodySource {
     const location = exchange.location!
     if (this.retries >= location.maxRetries || exchange.attempts >= MAX_ATTEMPTS) return false
     if (failure === Failure.noUpstream || failure === Failure.upstreamBusy) return false
-    return location.maxRetryWindowMillis === 0 || performance.now() - exchange.startedAt <= location.maxRetryWindowMillis
+    return (
+      location.maxRetryWindowMillis === 0 || performance.now() - exchange.startedAt <= location.maxRetryWindowMillis
+    )
   }
 
   // ---- as the source of the response body

@@ -10,8 +10,8 @@
  */
 import { Fields } from "../model/Fields.ts"
 import { type BodySink, type BodySource, FULL } from "./Body.ts"
-import * as Phase from "./Exchange.ts"
 import type { Exchange } from "./Exchange.ts"
+import * as Phase from "./Exchange.ts"
 import * as Failure from "./Failure.ts"
 import { Forward } from "./Forward.ts"
 import type { LocalResponse } from "./Response.ts"

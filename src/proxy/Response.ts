@@ -29,8 +29,7 @@ export const JSON_TYPE = "application/json; charset=utf-8"
 const ASCII = /^[\x00-\x7f]*$/
 
 /** Text as one character per UTF-8 byte, the form in which bodies are joined to heads. */
-export const binary = (text: string): string =>
-  ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1")
+export const binary = (text: string): string => (ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1"))
 
 /** `Cache-Control` of a response: 0 or absent `maxAge` (seconds) means it may not be reused without asking. */
 export const cacheControl = (maxAge?: number, isPrivate = false): string =>
@@ -65,7 +64,14 @@ const withCacheControl = (pairs: FieldPairs): string => {
 
 /** Plain text that must not be stored: 400, 403, 404, 500 and their like. */
 export const refuse = (status: number, text: string): LocalResponse =>
-  respond(status, [["Content-Type", TEXT], ["Cache-Control", NO_STORE]], text)
+  respond(
+    status,
+    [
+      ["Content-Type", TEXT],
+      ["Cache-Control", NO_STORE]
+    ],
+    text
+  )
 
 export const noContent = (): LocalResponse => respond(204, [["Cache-Control", NO_STORE]])
 

@@ -57,4 +57,9 @@ export const reasonOf = (status: number): string => REASONS.get(status) ?? ""
 
 /** Methods that may be sent again without asking the client (RFC 9110 9.2.2). */
 export const isIdempotent = (method: string): boolean =>
-  method === "GET" || method === "HEAD" || method === "OPTIONS" || method === "PUT" || method === "DELETE" || method === "TRACE"
+  method === "GET" ||
+  method === "HEAD" ||
+  method === "OPTIONS" ||
+  method === "PUT" ||
+  method === "DELETE" ||
+  method === "TRACE"

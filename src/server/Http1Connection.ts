@@ -188,7 +188,10 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     if (this.writeDeadline !== 0 && now >= this.writeDeadline) {
       if (this.exchange !== null && !this.responseDone) this.lost(Failure.clientTooSlow)
       else this.destroy()
-    } else if ((this.readDeadline !== 0 && now >= this.readDeadline) || (this.headDeadline !== 0 && now >= this.headDeadline)) {
+    } else if (
+      (this.readDeadline !== 0 && now >= this.readDeadline) ||
+      (this.headDeadline !== 0 && now >= this.headDeadline)
+    ) {
       // Time to linger or to be idle begins when the client has read what it was sent.
       if (unsent && this.state !== BUSY && this.partial === "") {
         this.restartDeadlines()
@@ -206,7 +209,8 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
 
   private restartDeadlines(): void {
     const options = this.owner.options()
-    if (this.readDeadline !== 0) this.readDeadline = this.owner.ticker.in(this.state === LINGER ? LINGER_MILLIS : options.readMillis)
+    if (this.readDeadline !== 0)
+      this.readDeadline = this.owner.ticker.in(this.state === LINGER ? LINGER_MILLIS : options.readMillis)
     if (this.headDeadline !== 0) this.headDeadline = this.owner.ticker.in(options.keepAliveMillis)
   }
 
@@ -419,7 +423,8 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
   // ---- response
 
   informational(exchange: Exchange, status: number, fields: Fields): void {
-    if (exchange.version === 11) this.socket.write(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${fields.text}\r\n`, "latin1")
+    if (exchange.version === 11)
+      this.socket.write(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${fields.text}\r\n`, "latin1")
   }
 
   head(exchange: Exchange, status: number, reason: string, fields: string, length: number): void {
@@ -431,7 +436,11 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     }
     this.closeDelimited = framing === RAW
     const coding = framing === CHUNKED ? "Transfer-Encoding: chunked\r\n" : ""
-    this.writer.begin(this.responseHead(exchange, status, reason, fields, length) + coding + this.connectionLine(exchange), framing, length)
+    this.writer.begin(
+      this.responseHead(exchange, status, reason, fields, length) + coding + this.connectionLine(exchange),
+      framing,
+      length
+    )
   }
 
   whole(exchange: Exchange, status: number, reason: string, fields: string, body: string): void {
@@ -511,7 +520,11 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     this.bodySink = sink
     this.bodyDone = false
     this.readDeadline = 0
-    this.writer.begin(`HTTP/1.1 101 Switching Protocols\r\n${fields}Connection: Upgrade\r\nUpgrade: ${exchange.upgrade}\r\n\r\n`, RAW, 0)
+    this.writer.begin(
+      `HTTP/1.1 101 Switching Protocols\r\n${fields}Connection: Upgrade\r\nUpgrade: ${exchange.upgrade}\r\n\r\n`,
+      RAW,
+      0
+    )
     this.writer.flush()
     const rest = this.rest
     this.rest = null

@@ -255,7 +255,12 @@ const BROKEN: Failure = {
 /** The web's responses know no greater status; what lies beyond cannot be passed on. */
 const MAX_STATUS = 599
 
-const responseOf = (body: Buffer<ArrayBuffer> | ReadableStream | null, status: number, reason: string, fields: string): Response =>
+const responseOf = (
+  body: Buffer<ArrayBuffer> | ReadableStream | null,
+  status: number,
+  reason: string,
+  fields: string
+): Response =>
   status <= MAX_STATUS
     ? new Response(body, { status, statusText: reason, headers: headersOf(fields) })
     : new Response("Bad Gateway", { status: 502 })

@@ -112,7 +112,7 @@ export class Listeners extends Context.Service<
             discard: true
           })
           yield* allEmpty.pipe(
-            Effect.raceFirst(Effect.sleep(generations.current().graceMillis)),
+            Effect.timeoutOrElse({ duration: generations.current().graceMillis, orElse: () => Effect.void }),
             Effect.raceFirst(Deferred.await(hurry))
           )
           for (const listener of all) listener.cut()

@@ -92,7 +92,12 @@ export class Http1Client implements UpstreamStream, Timed {
     if (secure) {
       this.buffer = null
       const servername = net.isIP(options.sni) === 0 ? { servername: options.sni } : {}
-      const socket = tls.connect({ ...where, ...servername, rejectUnauthorized: options.verify, ALPNProtocols: ["http/1.1"] })
+      const socket = tls.connect({
+        ...where,
+        ...servername,
+        rejectUnauthorized: options.verify,
+        ALPNProtocols: ["http/1.1"]
+      })
       socket.on("data", (chunk) => this.onRead(chunk.length, chunk))
       socket.on("secureConnect", () => this.onConnect())
       this.socket = socket
@@ -150,7 +155,11 @@ export class Http1Client implements UpstreamStream, Timed {
       this.expectRead()
       // A request of a method that means to send content says that it is empty (RFC 9110 8.6).
       const method = exchange.method
-      this.writer.whole(method === "POST" || method === "PUT" || method === "PATCH" ? `${start}Content-Length: 0\r\n\r\n` : `${start}\r\n`)
+      this.writer.whole(
+        method === "POST" || method === "PUT" || method === "PATCH"
+          ? `${start}Content-Length: 0\r\n\r\n`
+          : `${start}\r\n`
+      )
     } else if (length > 0) this.writer.begin(`${start}Content-Length: ${length}\r\n\r\n`, LENGTH, length)
     else this.writer.begin(`${start}Transfer-Encoding: chunked\r\n\r\n`, CHUNKED, -1)
   }
@@ -379,7 +388,13 @@ export class Http1Client implements UpstreamStream, Timed {
     this.readDeadline = 0
     this.writeDeadline = 0
     const idle = this.backend.idle
-    if (clean && this.requestDone && this.keepAlive && idle.length < this.options.maxIdle && this.socket.writableLength === 0) {
+    if (
+      clean &&
+      this.requestDone &&
+      this.keepAlive &&
+      idle.length < this.options.maxIdle &&
+      this.socket.writableLength === 0
+    ) {
       this.state = READY
       if (this.paused) {
         this.paused = false
@@ -408,7 +423,14 @@ export class Http1Client implements UpstreamStream, Timed {
     }
     const code = error.code ?? ""
     if (code === "ECONNREFUSED") this.fail(Failure.connectRefused)
-    else if (code.startsWith("ERR_TLS") || code.startsWith("ERR_SSL") || code.includes("CERT") || code.startsWith("UNABLE_TO_") || code === "EPROTO") this.fail(Failure.tlsFailed)
+    else if (
+      code.startsWith("ERR_TLS") ||
+      code.startsWith("ERR_SSL") ||
+      code.includes("CERT") ||
+      code.startsWith("UNABLE_TO_") ||
+      code === "EPROTO"
+    )
+      this.fail(Failure.tlsFailed)
     else this.fail(code === "ETIMEDOUT" ? Failure.connectTimeout : Failure.connectFailed)
   }
 
@@ -434,7 +456,11 @@ export class Http1Client implements UpstreamStream, Timed {
 
   // An answer is due when the request is out: until then it is the client, or our writing, that is waited for.
   private expectRead(): void {
-    if (this.options.readMillis > 0 && !this.paused && (this.state === BODY || (this.state === HEAD && this.requestDone))) {
+    if (
+      this.options.readMillis > 0 &&
+      !this.paused &&
+      (this.state === BODY || (this.state === HEAD && this.requestDone))
+    ) {
       this.readDeadline = this.options.ticker.in(this.options.readMillis)
     }
   }

@@ -39,9 +39,7 @@ export const run = (options: RunOptions): Effect.Effect<number, Error> =>
       yield* (yield* AccessLog).drain
       yield* (yield* AppLog).drain
     })
-    yield* serving.pipe(
-      Effect.provide(layer(options).pipe(Layer.provide(Layer.succeed(Hurry, signals.second))))
-    )
+    yield* serving.pipe(Effect.provide(layer(options).pipe(Layer.provide(Layer.succeed(Hurry, signals.second)))))
     return 0
   }).pipe(Effect.scoped)
 
