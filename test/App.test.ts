@@ -140,14 +140,11 @@ describe("the clock", () => {
         yield* TestClock.adjust("29 seconds")
         assert.isUndefined(answer.pollUnsafe())
         yield* TestClock.adjust("2 seconds")
-        assert.match(yield* Fiber.join(answer), /^504 [^]*Upstream did not answer in time/)
+        assert.match(yield* Fiber.join(answer), /^504 [\s\S]*Upstream did not answer in time/)
       }).pipe(
         Effect.provide(
           TestProxy.layer(
-            config(
-              `upstream = "up"`,
-              `[upstreams.up]\naddrs = ["127.0.0.1:${silent.port}"]\nread_timeout = "30s"\n`
-            )
+            config(`upstream = "up"`, `[upstreams.up]\naddrs = ["127.0.0.1:${silent.port}"]\nread_timeout = "30s"\n`)
           )
         )
       )
@@ -256,8 +253,8 @@ describe("plugins of one's own", () => {
       })
     )
     return Effect.gen(function* () {
-      assert.match(yield* ask("/throws"), /^500 [^]*A plugin failed/)
-      assert.match(yield* ask("/dies"), /^500 [^]*A plugin failed/)
+      assert.match(yield* ask("/throws"), /^500 [\s\S]*A plugin failed/)
+      assert.match(yield* ask("/dies"), /^500 [\s\S]*A plugin failed/)
       assert.strictEqual(yield* ask("/works"), "200 up: GET /works")
       assert.deepStrictEqual(
         log.filter((line) => line.startsWith("ERROR")).map((line) => /(thrown|dead)/.exec(line)?.[0]),

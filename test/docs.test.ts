@@ -1,8 +1,8 @@
 /**
  * The documents are true as far as a program can tell: generated pages are up to date, links lead somewhere, every
- * TOML block loads, quoted programs are the files themselves, and no key, file or page is named that does not exist.
+ * TOML block loads, every program of the guides runs, and no key, file or page is named that does not exist.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -91,7 +91,7 @@ describe("generated pages", () => {
 
   it("keys are marked as without effect exactly when no stage reads them", () => {
     const stages = filesBelow("src")
-      .filter((path) => !path.startsWith("src/config/") && !path.startsWith("src/cli/"))
+      .filter((path) => !path.startsWith("src/config/") && path !== "src/cli/Arguments.ts")
       .map(read)
       .join("\n")
       // A key in a comment is not read.
@@ -101,7 +101,7 @@ describe("generated pages", () => {
       const inert = WITHOUT_EFFECT[section] ?? []
       for (const key of keys ?? []) {
         // A single word may be the name of anything.
-        if (!key.includes("_")) continue
+        if (!key.includes("_") || NEVER.has(key)) continue
         const isRead = new RegExp(`\\b${key}\\b`).test(stages)
         const marked = inert.includes(key) || inert.includes("*")
         if (isRead === marked) wrong.push(`${section}.${key}`)
@@ -110,6 +110,9 @@ describe("generated pages", () => {
     assert.deepStrictEqual(wrong, [])
   })
 })
+
+/** Described as without effect for good. */
+const NEVER: ReadonlySet<string> = new Set(["work_stealing", "listener_tasks_per_fd"])
 
 describe("JSON schema", () => {
   const schema = JSON.parse(generated.get("config.schema.json")!) as JsonSchema
@@ -214,9 +217,30 @@ const findingsOf = Effect.fnUntraced(function* (text: string) {
 }, Effect.provide(Plugins.layer()))
 
 describe("programs", () => {
-  const quoted = documents.flatMap(blocksOf).filter(({ info }) => /^ts \S+$/.test(info))
+  const programs = documents.filter((document) => document.startsWith("docs/guide/")).flatMap(blocksOf)
 
-  for (const { document, line, info, text } of quoted) {
+  for (const { document, line, text } of programs.filter(({ info }) => info === "ts")) {
+    it(`${document}:${line} runs`, async () => {
+      // Inside of the project, so that packages are found.
+      const folder = mkdtempSync(join(root, "test/guide-"))
+      const failed: Array<string> = []
+      const assertion = console.assert
+      console.assert = (holds?: boolean) => {
+        if (holds !== true) failed.push("an assertion of the program does not hold")
+      }
+      try {
+        const file = join(folder, "program.ts")
+        writeFileSync(file, text.replaceAll('"pingap-effect"', '"../../src/index.ts"'))
+        await import(file)
+      } finally {
+        console.assert = assertion
+        rmSync(folder, { recursive: true })
+      }
+      assert.deepStrictEqual(failed, [])
+    })
+  }
+
+  for (const { document, line, info, text } of programs.filter(({ info }) => /^ts \S+$/.test(info))) {
     const file = info.slice("ts ".length)
     it(`${document}:${line} quotes ${file}`, () => assert.strictEqual(text.trim(), read(file).trim()))
   }

@@ -13,7 +13,7 @@ export interface Circumstances {
   readonly loadBefore: number
 }
 
-/** Share of foreign CPU use from which a run is called busy. */
+/** Foreign CPU use in the busiest row from which a run is called busy. */
 const busyShare = 0.1
 
 /** The whole report. */
@@ -41,12 +41,16 @@ export function render(
   ].join("\n")
 }
 
+// The worst row decides: a median over the rows would call a run quiet whose first half was not.
 function busyness(loadBefore: number, results: readonly RowResult[]): string {
-  const share = median(results.map((result) => result.foreignShare).filter((value) => !Number.isNaN(value)))
+  const shares = results.map((result) => result.foreignShare).filter((value) => !Number.isNaN(value))
   const load = `load average before the run ${loadBefore.toFixed(2)}`
-  if (Number.isNaN(share)) return load
-  const figure = `${(share * 100).toFixed(0)} % of all cores went to other processes during the rounds (median)`
-  const verdict = share > busyShare ? "**busy machine**, ratios are the robust part" : "quiet machine"
+  if (shares.length === 0) return `${load}; what other processes took was not measured in these rows`
+  const percent = (value: number) => (value * 100).toFixed(0)
+  const worst = Math.max(...shares)
+  const range = `${percent(Math.min(...shares))}–${percent(worst)} %`
+  const figure = `per row, other processes took ${range} of all cores (median round; rows under load only)`
+  const verdict = worst > busyShare ? "**busy machine**, ratios are the robust part" : "quiet machine"
   return `${verdict}: ${figure}, ${load}`
 }
 

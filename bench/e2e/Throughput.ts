@@ -160,6 +160,7 @@ function summarise(entrant: Entrant): Entry {
       "p99 ms": short(of(({ load }) => load.p99Millis)),
       "RSS MiB": short(of((sample) => sample.residentBytes / 2 ** 20)),
       core: share(of((sample) => sample.coreShare)),
+      others: share(of((sample) => sample.foreignShare)),
       "syscalls/req": short(entrant.systemCalls),
       ...log
     }

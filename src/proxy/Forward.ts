@@ -12,7 +12,7 @@ import * as Phase from "./Exchange.ts"
 import * as Failure from "./Failure.ts"
 import { fail } from "./Lifecycle.ts"
 import type { UpstreamRuntime } from "./Runtime.ts"
-import { isIdempotent } from "./Status.ts"
+import { isIdempotent, reasonOf } from "./Status.ts"
 
 /** Attempts in total, whatever `max_retries` says. Spec: upstreams 9. */
 const MAX_ATTEMPTS = 16
@@ -86,6 +86,8 @@ export class Forward implements UpstreamReceiver, BodySource {
 
   whole(status: number, reason: string, fields: Fields, length: number, body: string): void {
     const exchange = this.exchange
+    // The connection may serve somebody else already, while a rewriting stage still works: it is no business of ours.
+    this.stream = null
     const transforms = this.edit(status, fields)
     if (transforms) {
       this.sendHead(status, reason, fields, length)
@@ -96,7 +98,7 @@ export class Forward implements UpstreamReceiver, BodySource {
     if (exchange.server.measured) exchange.upstreamEndAt = exchange.upstreamHeadAt
     exchange.interrupt = null
     exchange.responseLength = length
-    exchange.downstream.whole(exchange, exchange.status, reason, fields.text, body)
+    exchange.downstream.whole(exchange, exchange.status, this.reason(status, reason), fields.text, body)
   }
 
   head(status: number, reason: string, fields: Fields, length: number): void {
@@ -152,7 +154,12 @@ export class Forward implements UpstreamReceiver, BodySource {
     this.sink = sink
     exchange.responseLength = length
     downstream.source = source
-    downstream.head(exchange, exchange.status, exchange.status === status ? reason : "", fields.text, length)
+    downstream.head(exchange, exchange.status, this.reason(status, reason), fields.text, length)
+  }
+
+  // Hooks may have changed the status, and the upstream's phrase belongs to its own.
+  private reason(status: number, reason: string): string {
+    return this.exchange.status === status ? reason : reasonOf(this.exchange.status)
   }
 
   private sourceOf(stage: TransformSink): BodySource {
@@ -174,6 +181,7 @@ export class Forward implements UpstreamReceiver, BodySource {
 
   end(trailers: Fields | null): void {
     const exchange = this.exchange
+    this.stream = null
     if (exchange.phase === Phase.DONE) return
     if (exchange.server.measured) exchange.upstreamEndAt = performance.now()
     // A rewriting stage may still work: until it is through, the client leaving must reach it.

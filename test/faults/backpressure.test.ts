@@ -1,4 +1,5 @@
 /** A slow reader slows its source and never fills memory (hardening 1.5). */
+import { createHash, randomBytes } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { DataPlane } from "../support/DataPlane.ts"
 import { eventually, RawClient, turn } from "../support/RawClient.ts"
@@ -112,6 +113,58 @@ it("a client that does not read at all stops the upstream", async () => {
   // Kernel buffers of both connections, and little more.
   assert.isBelow(written, 32 * MIB)
   for (const downstream of plane.sockets) assert.isBelow(downstream.writableLength, BOUND)
+})
+
+it("what a slow client reads is what the upstream sent, to the byte", async () => {
+  const content = randomBytes(24 * MIB)
+  await using upstream = await StrictUpstream.start()
+  await using plane = await DataPlane.start({ backends: [upstream.port] })
+  upstream.onRequest = ({ socket }) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\n\r\n`)
+    socket.write(content)
+    return undefined
+  }
+  using client = await RawClient.connect(plane.port)
+  const digest = createHash("sha256")
+  client.socket.pause()
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+  await eventually(() => [...plane.sockets].some((socket) => socket.writableNeedDrain), "backpressure")
+  client.socket.removeAllListeners("data")
+  let head = Buffer.alloc(0)
+  let left = content.length
+  client.socket.on("data", (chunk: Buffer) => {
+    let body = chunk
+    if (left === content.length && !head.includes("\r\n\r\n")) {
+      head = Buffer.concat([head, chunk])
+      body = head.subarray(head.indexOf("\r\n\r\n") + 4)
+    }
+    digest.update(body)
+    left -= body.length
+    client.socket.pause()
+    setImmediate(() => client.socket.resume())
+  })
+  client.socket.resume()
+  await eventually(() => left <= 0, () => `${left} bytes left`, 10_000)
+  assert.strictEqual(left, 0)
+  assert.strictEqual(digest.digest("hex"), createHash("sha256").update(content).digest("hex"))
+})
+
+it("requests behind one that waits stay in the kernel", async () => {
+  await using upstream = await StrictUpstream.start()
+  await using plane = await DataPlane.start({ backends: [upstream.port] })
+  upstream.onRequest = () => undefined
+  using client = await RawClient.connect(plane.port)
+  client.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+  await upstream.received()
+  pour(client.socket, 256 * MIB)
+  const [socket] = plane.sockets
+  let read = -1
+  while (read !== socket!.bytesRead) {
+    read = socket!.bytesRead
+    for (let i = 0; i < 100; i++) await turn()
+  }
+  assert.isAtMost(read, BOUND)
+  assert.lengthOf(upstream.requests, 1)
 })
 
 describe("an upload of 64 MiB to an upstream that reads slowly", () => {

@@ -46,7 +46,10 @@ describe("conf/", () => {
   })
 
   it("serves files, with a listing", async () => {
-    assert.strictEqual((await proxy.get("/files/hello.txt", undefined, "front")).body.toString(), "Hello from conf/www.\n")
+    assert.strictEqual(
+      (await proxy.get("/files/hello.txt", undefined, "front")).body.toString(),
+      "Hello from conf/www.\n"
+    )
     assert.match((await proxy.get("/files/", undefined, "front")).body.toString(), /<a href="\.\/hello\.txt">/)
   })
 

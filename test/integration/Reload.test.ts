@@ -101,23 +101,29 @@ describe("a plugin", () => {
   it("is replaced when it changes", async () => {
     await using proxy = await TestProxy.start(config({ lo: `plugins = ["m"]` }, mock("m", "one")))
     using client = await proxy.connect()
-    const ask = async () =>
-      (await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response()).body.toString()
+    const ask = async () => (await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response()).body.toString()
     assert.strictEqual(await ask(), "one")
     await proxy.reload(config({ lo: `plugins = ["m"]` }, mock("m", "two")))
     assert.strictEqual(await ask(), "two")
   })
 
-  const login = (credential: string): string => `[plugins.login]\ncategory = "basic_auth"\nauthorizations = ["${credential}"]\n`
+  const login = (credential: string): string =>
+    `[plugins.login]\ncategory = "basic_auth"\nauthorizations = ["${credential}"]\n`
   const protectedSite = (credential: string): string =>
-    config({ secret: `path = "/secret"\nplugins = ["login", "m"]`, lo: `plugins = ["m"]` }, login(credential) + mock("m", "in"))
+    config(
+      { secret: `path = "/secret"\nplugins = ["login", "m"]`, lo: `plugins = ["m"]` },
+      login(credential) + mock("m", "in")
+    )
 
   it("that breaks keeps its previous version, and says so", async () => {
     await using proxy = await TestProxy.start(protectedSite("YTpi"))
     const ask = (credential: string) => proxy.get("/secret", `Host: a\r\nAuthorization: Basic ${credential}\r\n`)
     assert.strictEqual((await ask("YTpi")).status, 200)
     await proxy.reload(protectedSite("no base64!"))
-    assert.match(await proxy.logged(/^ERROR/), /basic_auth, base64 decode error .*; its previous version goes on name=login/)
+    assert.match(
+      await proxy.logged(/^ERROR/),
+      /basic_auth, base64 decode error .*; its previous version goes on name=login/
+    )
     assert.deepStrictEqual([(await ask("YTpi")).status, (await ask("YTpj")).status], [200, 401])
     await proxy.reload(protectedSite("YTpj"))
     assert.deepStrictEqual([(await ask("YTpi")).status, (await ask("YTpj")).status], [401, 200])
@@ -154,7 +160,10 @@ describe("a request", () => {
             Effect.sync(() => events.push(`+${answer}`)),
             () => Effect.sync(() => events.push(`-${answer}`))
           )
-          return { request: (exchange) => (exchange.path === "/wait" ? Effect.as(Deferred.await(gate), text(answer)) : text(answer)) }
+          return {
+            request: (exchange) =>
+              exchange.path === "/wait" ? Effect.as(Deferred.await(gate), text(answer)) : text(answer)
+          }
         })
     })
   const site = (answer: string): string =>

@@ -60,7 +60,9 @@ describe("a server, a location and an upstream", () => {
     await using origin = await Origin.start("charts")
     await using proxy = await TestProxy.start(seed(origin))
     using client = await proxy.connect()
-    client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n")
+    client.send(
+      "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n"
+    )
     const urls = []
     for (let i = 0; i < 3; i++) urls.push(JSON.parse((await client.response()).body.toString()).url)
     assert.deepStrictEqual(urls, ["/1", "/2", "/3"])

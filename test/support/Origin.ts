@@ -110,7 +110,10 @@ export class Gate {
   }
 
   async holds(count: number): Promise<void> {
-    await eventually(() => this.waiting.length >= count, () => `${count} requests at the gate, ${this.waiting.length} are`)
+    await eventually(
+      () => this.waiting.length >= count,
+      () => `${count} requests at the gate, ${this.waiting.length} are`
+    )
   }
 
   /** Answers the longest waiting request. */

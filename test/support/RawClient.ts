@@ -235,7 +235,7 @@ export const parseResponse = (
     fields.filter(([name]) => name.toLowerCase() === lowerName).map(([, value]) => value)
   const lengths = values("content-length")
   const codings = values("transfer-encoding")
-  for (const name of ["content-length", "transfer-encoding", "date", "connection"]) {
+  for (const name of ["content-length", "transfer-encoding", "connection"]) {
     if (values(name).length > 1) throw new Error(`several ${name} fields: ${head}`)
   }
   if (lengths.length > 0 && codings.length > 0) throw new Error(`two framings: ${head}`)

@@ -44,7 +44,9 @@ export const layer = (
     Layer.provideMerge(AccessLog.layer),
     Layer.provideMerge(App.config()),
     Layer.provideMerge(Plugins.layer({ extra: plugins })),
-    Layer.provide(Layer.isLayer(config) ? (config as Layer.Layer<ConfigSource>) : MemorySource.layer(config as MemorySource.Content)),
+    Layer.provide(
+      Layer.isLayer(config) ? (config as Layer.Layer<ConfigSource>) : MemorySource.layer(config as MemorySource.Content)
+    ),
     Layer.provideMerge(AppLog.layerCapture(log))
   ) as Layer.Layer<Stages, unknown>
 

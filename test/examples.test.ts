@@ -1,0 +1,29 @@
+/** The programs in examples/ run and print what they promise. The type checker sees them through test/tsconfig.json. */
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Program, ROOT } from "./support/Program.ts"
+
+const PRINTS: Record<string, string> = {
+  "embed.ts": "200 Hello!\n200 Hello!\n429 That was enough.\n",
+  "plugin.ts": `You asked for /tea - visits: 1
+You asked for /tea - visits: 2
+You asked for /coffee - visits: 1
+X-Visits ends with Map(2) { '/tea' => 2, '/coffee' => 1 }
+`
+}
+
+const programs = readdirSync(join(ROOT, "examples")).filter((file) => file.endsWith(".ts"))
+
+describe("examples", () => {
+  it("are all checked here", () => {
+    assert.deepStrictEqual(programs.sort(), Object.keys(PRINTS).sort())
+  })
+
+  it.each(programs)("%s runs", async (file) => {
+    const script = join(ROOT, "examples", file)
+    const { code, stderr, stdout } = await Program.run([], { script })
+    assert.deepStrictEqual([stdout, stderr, code], [PRINTS[file], "", 0])
+    assert.isAtMost(readFileSync(script, "utf8").split("\n").length - 1, 60)
+  })
+})
