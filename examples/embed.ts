@@ -8,18 +8,18 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 // From the package this is "pingap-effect".
-import * as Pingap from "../src/index.ts"
+import { define, layer, Proxy, respond } from "../src/index.ts"
 
 // A plugin is a category, its options, and a `make` that turns decoded options into hooks. `make` runs once per
 // configuration; hooks run per request and are plain functions. A wrong option is a finding with line and column.
-const quota = Pingap.define({
+const quota = define({
   category: "quota",
   description: "Answers 429 after a number of requests.",
   options: Schema.Struct({ max: Schema.Int }),
   make: ({ max }) =>
     Effect.sync(() => {
       let used = 0
-      const exceeded = Pingap.respond(429, [], "That was enough.\n")
+      const exceeded = respond(429, [], "That was enough.\n")
       return { request: () => (used++ < max ? undefined : exceeded) }
     })
 })
@@ -44,7 +44,7 @@ data = "Hello!\\n"
 `
 
 const program = Effect.gen(function* () {
-  const proxy = yield* Pingap.Proxy
+  const proxy = yield* Proxy
   for (let i = 1; i <= 3; i++) {
     const response = yield* proxy.handle(new Request("http://example.com/"))
     const body = yield* Effect.promise(() => response.text())
@@ -53,4 +53,4 @@ const program = Effect.gen(function* () {
 })
 
 // Providing the layer starts the proxy; it stops gracefully when the program is through.
-await Effect.runPromise(program.pipe(Effect.provide(Pingap.layer({ config, plugins: [quota] }))))
+await Effect.runPromise(program.pipe(Effect.provide(layer({ config, plugins: [quota] }))))

@@ -31,20 +31,8 @@ export { Generations } from "./generation/Generations.ts"
 export { AccessLog } from "./log/AccessLog.ts"
 export { AppLog } from "./log/AppLog.ts"
 export { Timekeeper } from "./platform/Timekeeper.ts"
-export { at, type Decision, define, type Hooks, PluginError, type Step } from "./plugin/Plugin.ts"
 export { Plugins } from "./plugin/Plugins.ts"
-export type { Exchange } from "./proxy/Exchange.ts"
-export {
-  html,
-  json,
-  type LocalResponse,
-  noContent,
-  redirect,
-  refuse,
-  respond,
-  respondStream,
-  text
-} from "./proxy/Response.ts"
+export * from "./plugin.ts"
 export { type BoundAddress, Hurry, ListenError, Listeners } from "./server/Listeners.ts"
 export { Upstreams } from "./upstream/Upstreams.ts"
 

@@ -2,71 +2,7 @@
 // in this version. The generator refuses to run when one of these tables and the program disagree about what exists.
 
 /** Keys that are read and checked, and change nothing in this version. `*`: all keys of the section. */
-export const WITHOUT_EFFECT = {
-  basic: [
-    "name",
-    "pid_file",
-    "error_log",
-    "upgrade_sock",
-    "user",
-    "group",
-    "threads",
-    "graceful_shutdown_timeout",
-    "webhook",
-    "webhook_type",
-    "webhook_notifications",
-    "sentry",
-    "pyroscope",
-    "auto_restart_check_interval",
-    "log_compress_algorithm",
-    "log_compress_level",
-    "log_compress_days_ago",
-    "log_compress_time_point_hour"
-  ],
-  servers: [
-    "threads",
-    "enabled_h2",
-    "tls_min_version",
-    "tls_max_version",
-    "tls_cipher_list",
-    "tls_ciphersuites",
-    "tcp_interval",
-    "tcp_probe_count",
-    "tcp_user_timeout",
-    "tcp_fastopen",
-    "enable_server_timing",
-    "prometheus_metrics",
-    "otlp_exporter",
-    "modules"
-  ],
-  locations: ["grpc_web"],
-  upstreams: [
-    "dns_server",
-    "dns_domain",
-    "dns_search",
-    "update_frequency",
-    "health_check",
-    "ipv4_only",
-    "enable_backend_stats",
-    "backend_failure_status_code",
-    "backend_stats_interval",
-    "circuit_break_max_consecutive_failures",
-    "circuit_break_max_failure_percent",
-    "circuit_break_min_requests_threshold",
-    "circuit_break_half_open_consecutive_success_threshold",
-    "circuit_break_open_duration",
-    "max_h2_streams",
-    "total_connection_timeout",
-    "tcp_interval",
-    "tcp_probe_count",
-    "tcp_user_timeout",
-    "tcp_recv_buf",
-    "tcp_fast_open"
-  ],
-  plugins: [],
-  certificates: ["*"],
-  storages: ["created_at"]
-}
+export { WITHOUT_EFFECT } from "../../src/config/Unsupported.ts"
 
 /** Keys that do only part of what their meaning says. */
 export const PARTLY = {

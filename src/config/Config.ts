@@ -60,7 +60,12 @@ const make = Effect.fnUntraced(function* (options: ConfigOptions) {
   const source = yield* ConfigSource
   const { check, builtinPlugins } = yield* PluginCheck
   const read = Effect.mapError(source.read, (error) => new ConfigError({ diagnostics: [error.diagnostic] }))
-  const decodeOptions = { strict: options.strict ?? false, checkPlugin: check, builtinPlugins }
+  const decodeOptions = {
+    strict: options.strict ?? false,
+    checkPlugin: check,
+    builtinPlugins,
+    reportUnsupported: true
+  }
   const decodeAll = (documents: ReadonlyArray<RawDocument>) =>
     Effect.fromResult(
       Result.mapError(decode(documents, decodeOptions), (diagnostics) => new ConfigError({ diagnostics }))

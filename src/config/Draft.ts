@@ -5,8 +5,10 @@
  * A table may stand in one document only; the sections themselves may be spread over several. Nothing is thrown:
  * whatever is wrong is reported at its place and the rest goes on. Spec: config 1.2.
  */
+
+import { didYouMean } from "../model/Suggestion.ts"
 import { KNOWN_KEYS, NAMED_SECTIONS, type NamedSection } from "./ConfigSchema.ts"
-import { type Diagnostic, didYouMean, formatPath, type Severity } from "./Diagnostic.ts"
+import { type Diagnostic, formatPath, type Severity } from "./Diagnostic.ts"
 import * as Toml from "./format/Toml.ts"
 import type { Path, Positions, Span } from "./format/TomlPositions.ts"
 

@@ -11,6 +11,7 @@ import { type Diagnostic, sort } from "./Diagnostic.ts"
 import { Draft, type Item, isTable, type Place, type RawDocument, type Section } from "./Draft.ts"
 import type { Path } from "./format/TomlPositions.ts"
 import * as Includes from "./Includes.ts"
+import * as Unsupported from "./Unsupported.ts"
 import { type CheckPlugin, validate } from "./Validation.ts"
 
 export type { RawDocument } from "./Draft.ts"
@@ -32,6 +33,8 @@ export interface DecodeOptions {
   readonly checkPlugin?: CheckPlugin
   /** Names of plugins that exist without configuration. */
   readonly builtinPlugins?: ReadonlyArray<string>
+  /** Warn about what this version does not do yet. Default: no. */
+  readonly reportUnsupported?: boolean
 }
 
 /** Plugins that need no configuration. Spec: config 11. */
@@ -72,6 +75,7 @@ export const decode = (
     checkPlugin: options.checkPlugin ?? (() => []),
     builtinPlugins: options.builtinPlugins ?? BUILTIN_PLUGINS
   })
+  if (options.reportUnsupported === true) Unsupported.report(draft)
   const files = documents.map((document) => document.file)
   const diagnostics = sort(draft.diagnostics, files)
   if (draft.failed) return Result.fail(diagnostics)

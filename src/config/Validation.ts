@@ -7,7 +7,7 @@
  * has: the configuration boots as it does there. Spec: config 5, 6, 8, 9, 11.
  */
 import * as IpRules from "../model/IpRules.ts"
-import { didYouMean } from "./Diagnostic.ts"
+import { didYouMean } from "../model/Suggestion.ts"
 import { type Draft, type Item, text, texts } from "./Draft.ts"
 import type { Path } from "./format/TomlPositions.ts"
 import * as LocationRules from "./validation/Location.ts"

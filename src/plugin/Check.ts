@@ -5,7 +5,7 @@
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { didYouMean } from "./Nearest.ts"
+import { didYouMean } from "../model/Suggestion.ts"
 import type { Path } from "./Options.ts"
 import type { PluginDefinition, Step } from "./Plugin.ts"
 

@@ -64,7 +64,9 @@ const VALUES: ReadonlyMap<string, ContextValue> = (() => {
     ["upstream_reused", (exchange) => (exchange.upstreamReused ? "true" : "false")],
     ["upstream_status", (exchange) => (exchange.upstreamStatus === 0 ? "-" : String(exchange.upstreamStatus))],
     ["upstream_connected", (exchange) => (exchange.upstreamConnected < 0 ? "" : String(exchange.upstreamConnected))],
-    ["compression_ratio", compressionRatio]
+    ["compression_ratio", compressionRatio],
+    // Ours: the stable name of what went wrong, as in the reference of errors.
+    ["failure", (exchange) => (exchange.failure === null ? "" : exchange.failure.code)]
   ])
   for (const [key, millis] of TIMES) {
     values.set(key, (exchange) => {

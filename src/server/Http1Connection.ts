@@ -129,7 +129,7 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
 
   /** True between requests: may be closed without anybody noticing. */
   get idle(): boolean {
-    return this.state === IDLE && this.partial === ""
+    return this.state === IDLE && this.partial === "" && this.rest === null
   }
 
   // ---- from the socket
@@ -572,7 +572,7 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
 
   /** Stops taking requests: at once when idle, else after the running one. */
   drain(): void {
-    if (this.state === IDLE && this.partial === "") this.linger()
+    if (this.idle) this.linger()
     else this.keepAlive = false
   }
 

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { afterEach, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
 import { Gate, Origin } from "../support/Origin.ts"
 import { ensureBuilt, oldNode, Program, ROOT } from "../support/Program.ts"
-import { header, RawClient } from "../support/RawClient.ts"
+import { eventually, header, RawClient } from "../support/RawClient.ts"
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }
 
@@ -155,7 +155,10 @@ describe("starting", () => {
     const env = { PINGAP_CONF: write(ping()), PINGAP_LOG: join(folder, "app.log?rolling=never") }
     await using program = Program.start([], { env })
     const log = () => readFileSync(join(folder, "app.log"), "utf8")
-    while (!/listening/.test(safely(log))) await new Promise((resolve) => setImmediate(resolve))
+    await eventually(
+      () => /listening/.test(safely(log)),
+      () => `a log that says so: ${safely(log)}${program.stderr}`
+    )
     program.signal("SIGTERM")
     assert.deepStrictEqual(await program.end(), { code: 0, signal: null, stdout: "", stderr: "" })
     assert.match(log(), /listening[\s\S]*stopping signal=SIGTERM/)

@@ -64,21 +64,24 @@ it("responses in any pieces arrive whole", async () => {
 it("a damaged request is refused, or forwarded as one that everybody reads alike", async () => {
   const marker = "GET /marker HTTP/1.1\r\nHost: a\r\n\r\n"
   await fc.assert(
-    fc.asyncProperty(request.chain(({ bytes }) => damaged(bytes)), async (bytes) => {
-      wire.upstream.clear()
-      const accepted = wire.plane.server.counters.accepted
-      using client = await RawClient.connect(wire.plane.port)
-      client.send(bytes + marker)
-      // However it was understood, with our side ended it comes to an end: an answer, or none for what is incomplete.
-      for (let i = 0; i < 8; i++) await turn()
-      client.finish()
-      await eventually(() => client.ended || client.closed, "the end of the connection")
-      await wire.plane.settled()
-      const exchanges = wire.plane.server.counters.accepted - accepted
-      assert.isAtMost(wire.upstream.requests.length, exchanges)
-      for (const { target } of wire.upstream.requests.slice(0, -1)) assert.notStrictEqual(target, "/marker")
-      wire.upstream.check()
-    }),
+    fc.asyncProperty(
+      request.chain(({ bytes }) => damaged(bytes)),
+      async (bytes) => {
+        wire.upstream.clear()
+        const accepted = wire.plane.server.counters.accepted
+        using client = await RawClient.connect(wire.plane.port)
+        client.send(bytes + marker)
+        // However it was understood, with our side ended it comes to an end: an answer, or none for what is incomplete.
+        for (let i = 0; i < 8; i++) await turn()
+        client.finish()
+        await eventually(() => client.ended || client.closed, "the end of the connection")
+        await wire.plane.settled()
+        const exchanges = wire.plane.server.counters.accepted - accepted
+        assert.isAtMost(wire.upstream.requests.length, exchanges)
+        for (const { target } of wire.upstream.requests.slice(0, -1)) assert.notStrictEqual(target, "/marker")
+        wire.upstream.check()
+      }
+    ),
     { numRuns: 300 }
   )
   await assertClean(wire)

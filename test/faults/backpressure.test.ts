@@ -115,13 +115,23 @@ it("a client that does not read at all stops the upstream", async () => {
   for (const downstream of plane.sockets) assert.isBelow(downstream.writableLength, BOUND)
 })
 
-it("what a slow client reads is what the upstream sent, to the byte", async () => {
+// In small pieces, several reads wait at once for the client: each must keep its memory.
+for (const size of [24 * MIB, 10_000]) {
+  it(`what a slow client reads is what the upstream sent, to the byte: pieces of ${size}`, () => whole(size))
+}
+
+const whole = async (size: number): Promise<void> => {
   const content = randomBytes(24 * MIB)
   await using upstream = await StrictUpstream.start()
   await using plane = await DataPlane.start({ backends: [upstream.port] })
   upstream.onRequest = ({ socket }) => {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\n\r\n`)
-    socket.write(content)
+    void (async () => {
+      for (let at = 0; at < content.length; at += size) {
+        socket.write(content.subarray(at, at + size))
+        if (size < content.length) await turn()
+      }
+    })()
     return undefined
   }
   using client = await RawClient.connect(plane.port)
@@ -144,10 +154,14 @@ it("what a slow client reads is what the upstream sent, to the byte", async () =
     setImmediate(() => client.socket.resume())
   })
   client.socket.resume()
-  await eventually(() => left <= 0, () => `${left} bytes left`, 10_000)
+  await eventually(
+    () => left <= 0,
+    () => `${left} bytes left`,
+    10_000
+  )
   assert.strictEqual(left, 0)
   assert.strictEqual(digest.digest("hex"), createHash("sha256").update(content).digest("hex"))
-})
+}
 
 it("requests behind one that waits stay in the kernel", async () => {
   await using upstream = await StrictUpstream.start()

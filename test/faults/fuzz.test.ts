@@ -7,7 +7,15 @@
  * same for whatever an upstream sends.
  */
 import { assert, it } from "@effect/vitest"
-import { HOST, INVALID_CHUNKS, INVALID_FRAMING, INVALID_HEADS, INVALID_HOSTS, post, VALID_REQUESTS } from "../conformance/requests.ts"
+import {
+  HOST,
+  INVALID_CHUNKS,
+  INVALID_FRAMING,
+  INVALID_HEADS,
+  INVALID_HOSTS,
+  post,
+  VALID_REQUESTS
+} from "../conformance/requests.ts"
 import { INVALID_RESPONSES, VALID_RESPONSES } from "../conformance/responses.ts"
 import { DataPlane } from "../support/DataPlane.ts"
 import { BrokenResponse, eventually, parseResponse, RawClient, turn } from "../support/RawClient.ts"
@@ -29,10 +37,43 @@ const RESPONSES: ReadonlyArray<string> = [...VALID_RESPONSES, ...INVALID_RESPONS
 )
 
 const WORDS: ReadonlyArray<string> = [
-  "\r\n", "\n", "\r", "\0", " ", "\t", ":", ",", ";", "_", "-", "0", "00", "5", "f", "ffffffff", "\xa0", "\xff", "#", "\x0b",
-  "\r\n\r\n", "0\r\n\r\n", "5\r\nhello\r\n", "chunked", "Content-Length: 5\r\n", "Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n",
-  "Connection: close\r\n", "Connection: keep-alive\r\n", "Connection: Upgrade\r\nUpgrade: websocket\r\n", "Expect: 100-continue\r\n",
-  "HTTP/1.0", "HTTP/1.1", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 103 X\r\n\r\n", `GET /word HTTP/1.1\r\n${HOST}`, HOST
+  "\r\n",
+  "\n",
+  "\r",
+  "\0",
+  " ",
+  "\t",
+  ":",
+  ",",
+  ";",
+  "_",
+  "-",
+  "0",
+  "00",
+  "5",
+  "f",
+  "ffffffff",
+  "\xa0",
+  "\xff",
+  "#",
+  "\x0b",
+  "\r\n\r\n",
+  "0\r\n\r\n",
+  "5\r\nhello\r\n",
+  "chunked",
+  "Content-Length: 5\r\n",
+  "Content-Length: 0\r\n",
+  "Transfer-Encoding: chunked\r\n",
+  "Connection: close\r\n",
+  "Connection: keep-alive\r\n",
+  "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+  "Expect: 100-continue\r\n",
+  "HTTP/1.0",
+  "HTTP/1.1",
+  "HTTP/1.1 200 OK\r\n",
+  "HTTP/1.1 103 X\r\n\r\n",
+  `GET /word HTTP/1.1\r\n${HOST}`,
+  HOST
 ]
 
 /** A small generator of numbers below 2^32 (mulberry32). */

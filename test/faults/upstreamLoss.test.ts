@@ -202,19 +202,16 @@ describe("connecting", () => {
   })
 
   it("without an answer: 504 when the time is over, tried again when allowed", async () => {
-    // A full backlog: the kernel drops what does not fit into it.
-    const full = net.createServer()
-    await new Promise<void>((resolve) => full.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, resolve))
-    const { port } = full.address() as net.AddressInfo
+    await using upstream = await StrictUpstream.start()
     await using plane = await DataPlane.start({
-      backends: [port],
+      backends: [upstream.port],
       pool: { connectMillis: 1_000 },
       location: { maxRetries: 1 }
     })
-    // Stands for a connection that does not come about: the handshake is not let through to the engine.
     using client = await RawClient.connect(plane.port)
     client.send(get())
-    await turnUntilConnecting(plane)
+    // Time passes before the event loop learns that the kernel has shaken hands.
+    await eventually(() => plane.pool.connected === 1, "an attempt")
     plane.advance(1_200)
     await eventually(() => plane.pool.connected === 1, "a second attempt")
     plane.advance(1_200)
@@ -223,7 +220,6 @@ describe("connecting", () => {
     assert.include(`${response.body}`, "ConnectTimedout")
     assert.strictEqual((await plane.ended()).attempts, 2)
     assert.strictEqual(plane.pool.connected, 0)
-    await new Promise((resolve) => full.close(resolve))
   })
 })
 
@@ -408,6 +404,3 @@ describe("a pooled connection that turns out to be dead", () => {
       assert.strictEqual((await plane.ended(2)).attempts, 1)
     }))
 })
-
-const turnUntilConnecting = (plane: DataPlane): Promise<void> =>
-  eventually(() => plane.pool.connected === 1, "an attempt")

@@ -3,7 +3,12 @@ import { Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import { ChunkedReader } from "../../src/http1/Chunked.ts"
-import { MAX_BODY_EXTENSION_BYTES, MAX_CHUNK_EXTENSION_BYTES, MAX_TRAILER_BYTES, MAX_TRAILER_FIELDS } from "../../src/http1/Limits.ts"
+import {
+  MAX_BODY_EXTENSION_BYTES,
+  MAX_CHUNK_EXTENSION_BYTES,
+  MAX_TRAILER_BYTES,
+  MAX_TRAILER_FIELDS
+} from "../../src/http1/Limits.ts"
 import { CHUNKED, MessageWriter } from "../../src/http1/MessageWriter.ts"
 import { Fields } from "../../src/model/Fields.ts"
 import { body, chunked, damaged, pieces, salad } from "./messages.ts"
@@ -43,7 +48,8 @@ const decode = (parts: ReadonlyArray<string>, offset = 0): Decoded => {
 class Sink extends Socket {
   written = ""
   override _write(chunk: string | Buffer, encoding: BufferEncoding, done: (error?: Error) => void): void {
-    this.written += typeof chunk === "string" ? Buffer.from(chunk, encoding).toString("latin1") : chunk.toString("latin1")
+    this.written +=
+      typeof chunk === "string" ? Buffer.from(chunk, encoding).toString("latin1") : chunk.toString("latin1")
     done()
   }
   override _writev(
@@ -59,11 +65,18 @@ describe("properties", () => {
   it("any chunks in any pieces give the same body, to the byte", () => {
     fc.assert(
       fc.property(
-        body.chain((content) => chunked(content).chain((bytes) => fc.tuple(fc.constant(content), fc.constant(bytes), pieces(`${bytes}NEXT`)))),
+        body.chain((content) =>
+          chunked(content).chain((bytes) => fc.tuple(fc.constant(content), fc.constant(bytes), pieces(`${bytes}NEXT`)))
+        ),
         fc.nat({ max: 5 }),
         ([content, bytes, parts], offset) => {
           const decoded = decode(parts, offset)
-          assert.deepStrictEqual(decoded, { data: content.toString("latin1"), trailers: null, used: bytes.length, state: "done" })
+          assert.deepStrictEqual(decoded, {
+            data: content.toString("latin1"),
+            trailers: null,
+            used: bytes.length,
+            state: "done"
+          })
         }
       ),
       { numRuns: 1_000 }
@@ -72,17 +85,21 @@ describe("properties", () => {
 
   it("what is written is read again, trailers included", () => {
     fc.assert(
-      fc.property(fc.array(body, { maxLength: 10 }), fc.option(fc.constantFrom("X: y\r\n", "X: y\r\nZ: \r\n")), (parts, trailers) => {
-        const sink = new Sink()
-        const writer = new MessageWriter(sink)
-        writer.begin("", CHUNKED, -1)
-        for (const part of parts) writer.write(part)
-        assert.isTrue(writer.end(trailers === null ? null : new Fields(trailers)))
-        const decoded = decode([sink.written])
-        assert.strictEqual(decoded.data, Buffer.concat(parts).toString("latin1"))
-        assert.strictEqual(decoded.trailers, trailers)
-        assert.deepStrictEqual([decoded.used, decoded.state], [sink.written.length, "done"])
-      }),
+      fc.property(
+        fc.array(body, { maxLength: 10 }),
+        fc.option(fc.constantFrom("X: y\r\n", "X: y\r\nZ: \r\n")),
+        (parts, trailers) => {
+          const sink = new Sink()
+          const writer = new MessageWriter(sink)
+          writer.begin("", CHUNKED, -1)
+          for (const part of parts) writer.write(part)
+          assert.isTrue(writer.end(trailers === null ? null : new Fields(trailers)))
+          const decoded = decode([sink.written])
+          assert.strictEqual(decoded.data, Buffer.concat(parts).toString("latin1"))
+          assert.strictEqual(decoded.trailers, trailers)
+          assert.deepStrictEqual([decoded.used, decoded.state], [sink.written.length, "done"])
+        }
+      ),
       { numRuns: 300 }
     )
   })
@@ -90,7 +107,9 @@ describe("properties", () => {
   it("one damaged byte: any cut comes to the same end", () => {
     fc.assert(
       fc.property(
-        body.chain((content) => chunked(content).chain(damaged)).chain((bytes) => fc.tuple(fc.constant(bytes), pieces(bytes))),
+        body
+          .chain((content) => chunked(content).chain(damaged))
+          .chain((bytes) => fc.tuple(fc.constant(bytes), pieces(bytes))),
         ([bytes, parts]) => {
           const whole = decode([bytes])
           assert.deepStrictEqual(decode(parts), whole)
@@ -103,25 +122,34 @@ describe("properties", () => {
 
   it("any bytes: done, broken or open, the same in any cut", () => {
     fc.assert(
-      fc.property(salad.chain((bytes) => fc.tuple(fc.constant(bytes), pieces(bytes))), ([bytes, parts]) => {
-        assert.deepStrictEqual(decode(parts), decode([bytes]))
-      }),
+      fc.property(
+        salad.chain((bytes) => fc.tuple(fc.constant(bytes), pieces(bytes))),
+        ([bytes, parts]) => {
+          assert.deepStrictEqual(decode(parts), decode([bytes]))
+        }
+      ),
       { numRuns: 1_000 }
     )
   })
 
   it("limits hold for any size, in any cut", () => {
     fc.assert(
-      fc.property(fc.nat({ max: 400 }), fc.nat({ max: 80 }), fc.nat({ max: 9_000 }), fc.nat({ max: 40 }), (extension, chunks, trailer, trailers) => {
-        const one = `1;${"e".repeat(extension)}\r\nx\r\n`
-        const rest = `0\r\n${"T: v\r\n".repeat(trailers)}X: ${"v".repeat(trailer)}\r\n\r\n`
-        const allowed =
-          (chunks === 0 || extension <= MAX_CHUNK_EXTENSION_BYTES) &&
-          extension * chunks <= MAX_BODY_EXTENSION_BYTES &&
-          trailers + 1 <= MAX_TRAILER_FIELDS &&
-          rest.length - 3 <= MAX_TRAILER_BYTES
-        assert.strictEqual(decode([one.repeat(chunks) + rest]).state, allowed ? "done" : "broken")
-      }),
+      fc.property(
+        fc.nat({ max: 400 }),
+        fc.nat({ max: 80 }),
+        fc.nat({ max: 9_000 }),
+        fc.nat({ max: 40 }),
+        (extension, chunks, trailer, trailers) => {
+          const one = `1;${"e".repeat(extension)}\r\nx\r\n`
+          const rest = `0\r\n${"T: v\r\n".repeat(trailers)}X: ${"v".repeat(trailer)}\r\n\r\n`
+          const allowed =
+            (chunks === 0 || extension <= MAX_CHUNK_EXTENSION_BYTES) &&
+            extension * chunks <= MAX_BODY_EXTENSION_BYTES &&
+            trailers + 1 <= MAX_TRAILER_FIELDS &&
+            rest.length - 3 <= MAX_TRAILER_BYTES
+          assert.strictEqual(decode([one.repeat(chunks) + rest]).state, allowed ? "done" : "broken")
+        }
+      ),
       { numRuns: 300 }
     )
   })

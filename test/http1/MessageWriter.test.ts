@@ -20,7 +20,11 @@ class Recorder extends Socket {
     done: (error?: Error) => void
   ): void {
     this.writes.push(
-      chunks.map(({ chunk, encoding }) => (typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk).toString("latin1")).join("")
+      chunks
+        .map(({ chunk, encoding }) =>
+          (typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk).toString("latin1")
+        )
+        .join("")
     )
     if (this.blocked) this.release = done
     else done()

@@ -39,10 +39,12 @@ describe("classify", () => {
 
   it("nothing else is owned", () => {
     const names = new Set(OWNED.map(([name]) => name))
-    const near = fc.tuple(fc.constantFrom(...names), fc.nat(), fc.constantFrom(..."abxz-_09@`[{")).map(([name, at, put]) => {
-      const i = at % name.length
-      return name.slice(0, i) + put + name.slice(i + 1)
-    })
+    const near = fc
+      .tuple(fc.constantFrom(...names), fc.nat(), fc.constantFrom(..."abxz-_09@`[{"))
+      .map(([name, at, put]) => {
+        const i = at % name.length
+        return name.slice(0, i) + put + name.slice(i + 1)
+      })
     fc.assert(
       fc.property(near, (name) => {
         if (!names.has(name.toLowerCase())) assert.strictEqual(Own.classify(name, 0, name.length), Own.FREE)
@@ -59,7 +61,8 @@ describe("look-alikes", () => {
       assert.isTrue(Own.isLookAlike(name.replaceAll("-", "_")))
       assert.isTrue(Own.isLookAlike(name.replace("-", "_").toUpperCase()))
     }
-    for (const name of ["x_request_id", "_", "content_type", "x_forwarded", "keep_alives"]) assert.isFalse(Own.isLookAlike(name))
+    for (const name of ["x_request_id", "_", "content_type", "x_forwarded", "keep_alives"])
+      assert.isFalse(Own.isLookAlike(name))
   })
 })
 

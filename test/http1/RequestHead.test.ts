@@ -1,7 +1,8 @@
 /** Request heads as a unit: what is accepted means one thing, and nothing that comes makes the parser throw or loop. */
+
+import * as net from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
-import * as net from "node:net"
 import { REQUEST_LIMITS } from "../../src/http1/Limits.ts"
 import { checkPartial, headEnd, hostOf, parse, RequestHead } from "../../src/http1/RequestHead.ts"
 import * as Failure from "../../src/proxy/Failure.ts"
@@ -23,10 +24,15 @@ const accepted = (text: string, trusted = false): RequestHead => {
 
 /** The head as an upstream connection would write it, read by somebody without tolerance. */
 const forwarded = (head: RequestHead): ReturnType<typeof parseRequest> => {
-  const framing = head.length === -1 ? "Transfer-Encoding: chunked\r\n" : head.length > 0 ? `Content-Length: ${head.length}\r\n` : ""
+  const framing =
+    head.length === -1 ? "Transfer-Encoding: chunked\r\n" : head.length > 0 ? `Content-Length: ${head.length}\r\n` : ""
   const host = head.host === "" ? "Host: backend\r\n" : ""
   const upgrade = head.upgrade === "" ? "" : `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
-  return parseRequest(`${head.method} ${head.target} HTTP/1.1\r\n${host}${head.fields}${upgrade}${framing}\r\n`, 1, new net.Socket())
+  return parseRequest(
+    `${head.method} ${head.target} HTTP/1.1\r\n${host}${head.fields}${upgrade}${framing}\r\n`,
+    1,
+    new net.Socket()
+  )
 }
 
 // An accepted head says the same to the next reader, and hides no second one.
@@ -46,7 +52,10 @@ describe("properties", () => {
       fc.property(request, ({ bytes, method, target, body }) => {
         const head = accepted(bytes)
         assert.deepStrictEqual([head.method, head.target], [method, target])
-        assert.strictEqual(head.length, /transfer-encoding: chunked\r\n\r\n/i.test(bytes.slice(0, head.size)) ? -1 : body.length)
+        assert.strictEqual(
+          head.length,
+          /transfer-encoding: chunked\r\n\r\n/i.test(bytes.slice(0, head.size)) ? -1 : body.length
+        )
         assert.strictEqual(head.size, bytes.indexOf("\r\n\r\n") + 4)
         assertOneMeaning(head, bytes)
       }),
@@ -58,7 +67,8 @@ describe("properties", () => {
     fc.assert(
       fc.property(request, fc.boolean(), ({ bytes }, blank) => {
         const text = (blank ? "\r\n" : "") + bytes.slice(0, bytes.indexOf("\r\n\r\n") + 3)
-        for (let length = 0; length <= text.length; length++) assert.isNull(checkPartial(text.slice(0, length), REQUEST_LIMITS))
+        for (let length = 0; length <= text.length; length++)
+          assert.isNull(checkPartial(text.slice(0, length), REQUEST_LIMITS))
       }),
       { numRuns: 50 }
     )
@@ -83,21 +93,31 @@ describe("properties", () => {
 
   it("one damaged byte: refused, or still one meaning", () => {
     fc.assert(
-      fc.property(request.chain(({ bytes }) => damaged(bytes)), fc.boolean(), (text, trusted) => {
-        const head = read(text, trusted)
-        if (head instanceof RequestHead) assertOneMeaning(head, text)
-      }),
+      fc.property(
+        request.chain(({ bytes }) => damaged(bytes)),
+        fc.boolean(),
+        (text, trusted) => {
+          const head = read(text, trusted)
+          if (head instanceof RequestHead) assertOneMeaning(head, text)
+        }
+      ),
       { numRuns: 3_000 }
     )
   })
 
   it("any bytes: refused, incomplete, or one meaning", () => {
     fc.assert(
-      fc.property(fc.oneof(salad, salad.map((tail) => `GET / HTTP/1.1\r\n${tail}\r\nHost: a\r\n\r\n`)), (text) => {
-        const head = read(text)
-        if (head instanceof RequestHead) assertOneMeaning(head, text)
-        else if (head !== "incomplete") assert.isTrue(head.status >= 400 && head.status < 600 && head.closes)
-      }),
+      fc.property(
+        fc.oneof(
+          salad,
+          salad.map((tail) => `GET / HTTP/1.1\r\n${tail}\r\nHost: a\r\n\r\n`)
+        ),
+        (text) => {
+          const head = read(text)
+          if (head instanceof RequestHead) assertOneMeaning(head, text)
+          else if (head !== "incomplete") assert.isTrue(head.status >= 400 && head.status < 600 && head.closes)
+        }
+      ),
       { numRuns: 3_000 }
     )
   })
@@ -105,7 +125,11 @@ describe("properties", () => {
   it("limits hold for any size", () => {
     fc.assert(
       fc.property(
-        fc.record({ headBytes: fc.integer({ min: 20, max: 2000 }), lineBytes: fc.integer({ min: 1, max: 500 }), fieldCount: fc.integer({ min: 1, max: 20 }) }),
+        fc.record({
+          headBytes: fc.integer({ min: 20, max: 2000 }),
+          lineBytes: fc.integer({ min: 1, max: 500 }),
+          fieldCount: fc.integer({ min: 1, max: 20 })
+        }),
         fc.nat({ max: 600 }),
         fc.array(fc.nat({ max: 600 }), { maxLength: 30 }),
         (limits, target, values) => {
@@ -115,7 +139,8 @@ describe("properties", () => {
           const head = read(text, false, limits)
           if (text.length > limits.headBytes) assert.strictEqual(head, Failure.headTooLarge)
           else if (line.length - 11 > limits.lineBytes) assert.strictEqual(head, Failure.targetTooLong)
-          else if (lines.length > limits.fieldCount || lines.some(({ length }) => length > limits.lineBytes)) assert.strictEqual(head, Failure.headTooLarge)
+          else if (lines.length > limits.fieldCount || lines.some(({ length }) => length > limits.lineBytes))
+            assert.strictEqual(head, Failure.headTooLarge)
           else assert.instanceOf(head, RequestHead)
           // What has not ended cannot grow beyond the limit either.
           const endless = text.slice(0, -2)

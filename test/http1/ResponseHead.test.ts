@@ -17,11 +17,17 @@ const read = (text: string): ResponseHead | null => {
 const assertOneMeaning = (head: ResponseHead): void => {
   assert.isTrue(head.status >= 100 && head.status <= 999)
   assert.isFalse(head.chunked && head.length !== -1)
-  assert.notMatch(head.fields, /^(?:content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|trailer|upgrade):/im)
+  assert.notMatch(
+    head.fields,
+    /^(?:content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|trailer|upgrade):/im
+  )
   assert.isTrue(head.fields === "" || head.fields.endsWith("\r\n"))
   if (head.status < 200) return
   const framing = head.status === 204 ? "" : "Content-Length: 0\r\n"
-  const bytes = Buffer.from(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields.replace(/^date:.*\r\n/gim, "")}${framing}\r\n`, "latin1")
+  const bytes = Buffer.from(
+    `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields.replace(/^date:.*\r\n/gim, "")}${framing}\r\n`,
+    "latin1"
+  )
   const parsed = parseResponse(bytes, "GET", false)
   assert.strictEqual(parsed?.response.status, head.status)
   assert.strictEqual(parsed?.used, bytes.length)
@@ -44,20 +50,26 @@ describe("properties", () => {
 
   it("one damaged byte: refused, or still one meaning", () => {
     fc.assert(
-      fc.property(response.chain(({ bytes }) => damaged(bytes)), (text) => {
-        const head = read(text)
-        if (head !== null) assertOneMeaning(head)
-      }),
+      fc.property(
+        response.chain(({ bytes }) => damaged(bytes)),
+        (text) => {
+          const head = read(text)
+          if (head !== null) assertOneMeaning(head)
+        }
+      ),
       { numRuns: 3_000 }
     )
   })
 
   it("any bytes: refused, or one meaning", () => {
     fc.assert(
-      fc.property(salad.map((tail) => `HTTP/1.1 200 OK\r\n${tail}\r\n\r\n`), (text) => {
-        const head = read(text)
-        if (head !== null) assertOneMeaning(head)
-      }),
+      fc.property(
+        salad.map((tail) => `HTTP/1.1 200 OK\r\n${tail}\r\n\r\n`),
+        (text) => {
+          const head = read(text)
+          if (head !== null) assertOneMeaning(head)
+        }
+      ),
       { numRuns: 2_000 }
     )
   })

@@ -13,11 +13,24 @@ const text = (characters: ReadonlyArray<string> | string, minLength: number, max
   fc.string({ unit: fc.constantFrom(...characters), minLength, maxLength })
 
 /** Names that mean something, more often than random ones would be. */
-const NAMES = ["Accept", "Cookie", "X-Forwarded-For", "Keep-Alive", "TE", "Trailer", "Upgrade", "X_Real_IP", "Date", "Forwarded"]
+const NAMES = [
+  "Accept",
+  "Cookie",
+  "X-Forwarded-For",
+  "Keep-Alive",
+  "TE",
+  "Trailer",
+  "Upgrade",
+  "X_Real_IP",
+  "Date",
+  "Forwarded"
+]
 
 export const fieldLine: fc.Arbitrary<string> = fc
   .tuple(
-    fc.oneof(fc.constantFrom(...NAMES), text(TOKEN, 1, 12)).filter((name) => !/^(?:host|content-length|transfer-encoding|expect|connection)$/i.test(name)),
+    fc
+      .oneof(fc.constantFrom(...NAMES), text(TOKEN, 1, 12))
+      .filter((name) => !/^(?:host|content-length|transfer-encoding|expect|connection)$/i.test(name)),
     fc.constantFrom("", " ", "\t "),
     text(VALUE, 0, 20)
   )
@@ -38,8 +51,13 @@ export interface RequestMessage {
 
 /** A chunked body with extensions, in any chunks. */
 export const chunked = (content: Buffer): fc.Arbitrary<string> =>
-  fc.tuple(fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 20 }), fc.constantFrom("", ";a", ';a="b c"'), fc.boolean()).map(
-    ([sizes, extension, upper]) => {
+  fc
+    .tuple(
+      fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 20 }),
+      fc.constantFrom("", ";a", ';a="b c"'),
+      fc.boolean()
+    )
+    .map(([sizes, extension, upper]) => {
       let at = 0
       let out = ""
       for (const size of [...sizes, content.length]) {
@@ -50,8 +68,7 @@ export const chunked = (content: Buffer): fc.Arbitrary<string> =>
         out += `${upper ? digits.toUpperCase() : `0${digits}`}${extension}\r\n${piece}\r\n`
       }
       return `${out}0${extension}\r\n\r\n`
-    }
-  )
+    })
 
 /** A valid request that every proxy must take, with or without a body. */
 export const request: fc.Arbitrary<RequestMessage> = fc
@@ -66,8 +83,18 @@ export const request: fc.Arbitrary<RequestMessage> = fc
     const head = `${method} ${target} HTTP/1.1\r\n${before}Host: a\r\n${after}`
     if (content === null) return fc.constant({ method, target, body: Buffer.alloc(0), bytes: `${head}\r\n` })
     return fc.oneof(
-      fc.constant({ method, target, body: content, bytes: `${head}Content-Length: ${content.length}\r\n\r\n${content.toString("latin1")}` }),
-      chunked(content).map((chunks) => ({ method, target, body: content, bytes: `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}` }))
+      fc.constant({
+        method,
+        target,
+        body: content,
+        bytes: `${head}Content-Length: ${content.length}\r\n\r\n${content.toString("latin1")}`
+      }),
+      chunked(content).map((chunks) => ({
+        method,
+        target,
+        body: content,
+        bytes: `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}`
+      }))
     )
   })
 
@@ -83,8 +110,16 @@ export const response: fc.Arbitrary<ResponseMessage> = fc
   .chain(([status, reason, fields, content]) => {
     const head = `HTTP/1.1 ${status} ${reason}\r\n${fields}`
     return fc.oneof(
-      fc.constant({ status, body: content, bytes: `${head}Content-Length: ${content.length}\r\n\r\n${content.toString("latin1")}` }),
-      chunked(content).map((chunks) => ({ status, body: content, bytes: `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}` }))
+      fc.constant({
+        status,
+        body: content,
+        bytes: `${head}Content-Length: ${content.length}\r\n\r\n${content.toString("latin1")}`
+      }),
+      chunked(content).map((chunks) => ({
+        status,
+        body: content,
+        bytes: `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}`
+      }))
     )
   })
 
@@ -92,22 +127,68 @@ export const response: fc.Arbitrary<ResponseMessage> = fc
 export const pieces = (bytes: string): fc.Arbitrary<ReadonlyArray<string>> =>
   fc.array(fc.nat({ max: bytes.length }), { maxLength: 12 }).map((cuts) => {
     const at = [0, ...cuts.sort((a, b) => a - b), bytes.length]
-    return at.slice(1).map((end, i) => bytes.slice(at[i], end)).filter((piece) => piece !== "")
+    return at
+      .slice(1)
+      .map((end, i) => bytes.slice(at[i], end))
+      .filter((piece) => piece !== "")
   })
 
-const NASTY = ["\r", "\n", "\0", " ", "\t", ":", ",", ";", "-", "_", "0", "5", "\r\n", "\x0b", "\x7f", "\xa0", "\xff", "#", "/", "?", "@"]
+const NASTY = [
+  "\r",
+  "\n",
+  "\0",
+  " ",
+  "\t",
+  ":",
+  ",",
+  ";",
+  "-",
+  "_",
+  "0",
+  "5",
+  "\r\n",
+  "\x0b",
+  "\x7f",
+  "\xa0",
+  "\xff",
+  "#",
+  "/",
+  "?",
+  "@"
+]
 
 /** One byte replaced, left out or put in. */
 export const damaged = (bytes: string): fc.Arbitrary<string> =>
   fc
-    .tuple(fc.nat({ max: bytes.length - 1 }), fc.oneof(fc.constantFrom(...NASTY), fc.nat({ max: 255 }).map((code) => String.fromCharCode(code))), fc.nat({ max: 2 }))
+    .tuple(
+      fc.nat({ max: bytes.length - 1 }),
+      fc.oneof(
+        fc.constantFrom(...NASTY),
+        fc.nat({ max: 255 }).map((code) => String.fromCharCode(code))
+      ),
+      fc.nat({ max: 2 })
+    )
     .map(([at, put, how]) => bytes.slice(0, at) + (how === 2 ? "" : put) + bytes.slice(how === 1 ? at : at + 1))
 
 /** Any bytes, with those that mean something to HTTP more often. */
 export const salad: fc.Arbitrary<string> = fc
   .array(
     fc.oneof(
-      fc.constantFrom("\r\n", "\r\n\r\n", "GET / HTTP/1.1\r\n", "Host: a\r\n", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "hello", "0\r\n\r\n", "HTTP/1.1 200 OK\r\n", ":", " ", "\n", "\r"),
+      fc.constantFrom(
+        "\r\n",
+        "\r\n\r\n",
+        "GET / HTTP/1.1\r\n",
+        "Host: a\r\n",
+        "Content-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "hello",
+        "0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n",
+        ":",
+        " ",
+        "\n",
+        "\r"
+      ),
       fc.string({ unit: fc.nat({ max: 255 }).map((code) => String.fromCharCode(code)), maxLength: 20 })
     ),
     { maxLength: 12 }

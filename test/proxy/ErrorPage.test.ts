@@ -1,8 +1,8 @@
 /** Pages for failures: form, escaping, headers. */
 import { assert, describe, it } from "@effect/vitest"
+import { Fields } from "../../src/model/Fields.ts"
 import * as ErrorPage from "../../src/proxy/ErrorPage.ts"
 import * as Failure from "../../src/proxy/Failure.ts"
-import { Fields } from "../../src/model/Fields.ts"
 
 const all = Object.values(Failure)
 
@@ -42,7 +42,10 @@ describe("form", () => {
   it("an HTML template escapes the text, and texts are no templates", () => {
     const page = ErrorPage.compile("<p>{{content}}</p>", "1")
     const failure = { ...Failure.internal, message: `<script>alert("x")</script>&'{{version}}$&` }
-    assert.strictEqual(page(failure).body, "<p>&#60;script&#62;alert(&#34;x&#34;)&#60;/script&#62;&#38;&#39;{{version}}$&#38;</p>")
+    assert.strictEqual(
+      page(failure).body,
+      "<p>&#60;script&#62;alert(&#34;x&#34;)&#60;/script&#62;&#38;&#39;{{version}}$&#38;</p>"
+    )
   })
 })
 

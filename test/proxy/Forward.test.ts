@@ -85,7 +85,9 @@ describe("stages of the response", () => {
   for (const [name, bytes] of RESPONSES) {
     it(`${name}: upstream stages first, then response stages; the length is not announced`, () =>
       withUpstream(
-        { location: { upstreamBody: () => upper, responseBody: () => mapping((text) => text.replaceAll("L", "1"), "?") } },
+        {
+          location: { upstreamBody: () => upper, responseBody: () => mapping((text) => text.replaceAll("L", "1"), "?") }
+        },
         async (_, client, upstream) => {
           upstream.onRequest = () => bytes
           const response = await client.send(get()).response()
@@ -105,18 +107,21 @@ describe("stages of the response", () => {
     }))
 
   it("see nothing of responses without a body", () =>
-    withUpstream({ location: { responseBody: () => upper, upstreamBody: () => upper } }, async (_, client, upstream) => {
-      for (const [method, bytes] of [
-        ["HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"],
-        ["GET", "HTTP/1.1 204 No Content\r\n\r\n"],
-        ["GET", "HTTP/1.1 304 Not Modified\r\n\r\n"]
-      ] as const) {
-        upstream.onRequest = () => bytes
-        const response = await client.send(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`).response(method)
-        assert.strictEqual(response.framing, "none")
-        assert.strictEqual(client.rest, "")
+    withUpstream(
+      { location: { responseBody: () => upper, upstreamBody: () => upper } },
+      async (_, client, upstream) => {
+        for (const [method, bytes] of [
+          ["HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"],
+          ["GET", "HTTP/1.1 204 No Content\r\n\r\n"],
+          ["GET", "HTTP/1.1 304 Not Modified\r\n\r\n"]
+        ] as const) {
+          upstream.onRequest = () => bytes
+          const response = await client.send(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`).response(method)
+          assert.strictEqual(response.framing, "none")
+          assert.strictEqual(client.rest, "")
+        }
       }
-    }))
+    ))
 
   it("slow the upstream down, and are resumed one after the other", () => {
     const stages: Array<Held> = []
@@ -162,7 +167,10 @@ describe("stages of the response", () => {
 
 describe("a connection that is done with its exchange", () => {
   // The stage still works on a body that has been read whole: its connection serves somebody else meanwhile.
-  for (const bytes of [reply("first"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n"]) {
+  for (const bytes of [
+    reply("first"),
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n"
+  ]) {
     it(`is not touched by it any more: ${bytes.includes("chunked") ? "chunks" : "length"}`, () => {
       const stages: Array<Held> = []
       return withUpstream(

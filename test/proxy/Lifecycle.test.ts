@@ -1,7 +1,7 @@
 /** Phases, ways out of them, and what is counted: each exchange begins once and ends once. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Failure from "../../src/proxy/Failure.ts"
 import type { Exchange } from "../../src/proxy/Exchange.ts"
+import * as Failure from "../../src/proxy/Failure.ts"
 import { proceed } from "../../src/proxy/Lifecycle.ts"
 import { redirect, respond } from "../../src/proxy/Response.ts"
 import { type LocationRuntime, type Outcome, PENDING, type RequestChain } from "../../src/proxy/Runtime.ts"
@@ -181,7 +181,9 @@ describe("the choice of an upstream", () => {
     await using named = await StrictUpstream.start()
     await using upstream = await StrictUpstream.start()
     await using other = await DataPlane.start({ backends: [named.port] })
-    const cases: ReadonlyArray<readonly [path: string, choose: (exchange: Exchange) => void, location: Partial<LocationRuntime>, to: string]> = [
+    const cases: ReadonlyArray<
+      readonly [path: string, choose: (exchange: Exchange) => void, location: Partial<LocationRuntime>, to: string]
+    > = [
       ["/own", () => {}, {}, "own"],
       ["/name", (exchange) => void (exchange.upstreamName = "other"), {}, "other"],
       ["/missing", (exchange) => void (exchange.upstreamName = "nobody"), {}, "503"],
@@ -215,7 +217,11 @@ describe("the choice of an upstream", () => {
       })
       using client = await RawClient.connect(plane.port)
       const response = await client.send(get(path)).response()
-      const at = named.requests.some(({ target }) => target === path) ? "other" : upstream.requests.some(({ target }) => target === path) ? "own" : "nowhere"
+      const at = named.requests.some(({ target }) => target === path)
+        ? "other"
+        : upstream.requests.some(({ target }) => target === path)
+          ? "own"
+          : "nowhere"
       assert.strictEqual(response.status === 503 ? "503" : at, to, path)
       await plane.settled()
     }

@@ -486,6 +486,23 @@ describe("draining", () => {
       assert.strictEqual(await client.end(), "end")
     }))
 
+  it("answers one more of the requests that wait because the client does not read", () =>
+    withUpstream({ connection: { maxRequests: 1e9 } }, async (plane) => {
+      using client = await RawClient.connect(plane.port)
+      client.socket.pause()
+      client.send(ping.repeat(200_000))
+      await eventually(() => [...plane.sockets].some((socket) => socket.writableNeedDrain), "backpressure")
+      await idle()
+      plane.drain()
+      client.socket.resume()
+      for (;;) {
+        const response = await client.response()
+        assert.strictEqual(response.status, 200)
+        if (header(response, "connection") === "close") break
+      }
+      assert.strictEqual(await client.end(), "end")
+    }))
+
   it("does not cut a running download short", () =>
     withUpstream({}, async (plane, upstream) => {
       upstream.onRequest = () => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"

@@ -4,9 +4,9 @@ import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { Ticker } from "../../src/proxy/Ticker.ts"
 import { Backend } from "../../src/upstream/Backend.ts"
 import { Pool } from "../../src/upstream/Pool.ts"
-import { Ticker } from "../../src/proxy/Ticker.ts"
 import { DataPlane } from "../support/DataPlane.ts"
 import { RawClient } from "../support/RawClient.ts"
 import { reply, StrictUpstream } from "../support/StrictUpstream.ts"
@@ -14,10 +14,26 @@ import { reply, StrictUpstream } from "../support/StrictUpstream.ts"
 describe("heads", () => {
   const cases: ReadonlyArray<readonly [name: string, sent: string, forwarded: string]> = [
     ["GET", "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n"],
-    ["POST without a body says so", "POST / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"],
-    ["PUT without a body says so", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"],
-    ["PATCH without a body says so", "PATCH / HTTP/1.1\r\nHost: a\r\n\r\n", "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"],
-    ["DELETE without a body does not", "DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"],
+    [
+      "POST without a body says so",
+      "POST / HTTP/1.1\r\nHost: a\r\n\r\n",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    ],
+    [
+      "PUT without a body says so",
+      "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+      "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    ],
+    [
+      "PATCH without a body says so",
+      "PATCH / HTTP/1.1\r\nHost: a\r\n\r\n",
+      "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    ],
+    [
+      "DELETE without a body does not",
+      "DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+      "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"
+    ],
     [
       "a length goes last",
       "POST / HTTP/1.1\r\ncontent-length: 2\r\nHost: a\r\nX: y\r\n\r\nab",
@@ -44,7 +60,9 @@ describe("heads", () => {
 it("a backend behind a unix socket", async () => {
   const directory = await mkdtemp(join(tmpdir(), "backend-"))
   const path = join(directory, "socket")
-  const origin = net.createServer((socket) => socket.on("data", () => socket.write(reply("unix"))).on("error", () => {}))
+  const origin = net.createServer((socket) =>
+    socket.on("data", () => socket.write(reply("unix"))).on("error", () => {})
+  )
   await new Promise<void>((resolve) => origin.listen(path, resolve))
   const ticker = new Ticker(0)
   const pool = new Pool("unix", [new Backend(path, 0, 1)], () => 0, {

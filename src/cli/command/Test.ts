@@ -40,7 +40,8 @@ export const test = ({ conf, strict }: TestOptions): Effect.Effect<number> =>
     const result = decode(documents, {
       strict,
       checkPlugin: (name) => problems.get(name) ?? [],
-      builtinPlugins: builtinNames
+      builtinPlugins: builtinNames,
+      reportUnsupported: true
     })
     if (result._tag === "Failure") {
       process.stderr.write(`${formatAll(result.failure)}\n`)

@@ -2,7 +2,7 @@
  * Rules of `[servers.*]`: listen addresses, locations that exist, modules, TLS versions in order. Spec: config 8.
  */
 import * as Address from "../../model/Address.ts"
-import { didYouMean } from "../Diagnostic.ts"
+import { didYouMean } from "../../model/Suggestion.ts"
 import { type Draft, type Item, text, texts } from "../Draft.ts"
 import { MODULES, TLS_VERSIONS } from "../schema/Server.ts"
 import { lookup } from "../schema/Values.ts"
