@@ -12,9 +12,12 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
-import { Config, type ConfigOptions } from "./config/Config.ts"
+import * as Stream from "effect/Stream"
+import { Config, type ConfigError, type ConfigOptions } from "./config/Config.ts"
 import { Generations } from "./generation/Generations.ts"
+import * as Defects from "./platform/Defects.ts"
 import { Timekeeper } from "./platform/Timekeeper.ts"
 import * as PluginChecks from "./plugin/PluginChecks.ts"
 import type { Plugins } from "./plugin/Plugins.ts"
@@ -28,7 +31,6 @@ export interface HandleOptions extends InProcess.InProcessOptions {
 }
 
 /** A running proxy, as the program around it sees it. */
-// biome-ignore lint/suspicious/noShadowRestrictedNames: what the package is; JavaScript's own proxies are not used here
 export class Proxy extends Context.Service<
   Proxy,
   {
@@ -38,11 +40,14 @@ export class Proxy extends Context.Service<
     readonly addresses: Effect.Effect<ReadonlyArray<BoundAddress>>
     /** Number of the generation that new requests run on, counting from 1. */
     readonly generation: Effect.Effect<number>
+    /** Reads the configuration now; succeeds when every socket serves it, fails when it is rejected. */
+    readonly reload: Effect.Effect<void, ConfigError>
   }
 >()("pingap/Proxy") {
   static readonly layer = Layer.effect(
     Proxy,
     Effect.gen(function* () {
+      const config = yield* Config
       const generations = yield* Generations
       const listeners = yield* Listeners
       return {
@@ -56,7 +61,17 @@ export class Proxy extends Context.Service<
               : InProcess.handle(entry.runtime, request, options)
           }),
         addresses: listeners.addresses,
-        generation: listeners.generation
+        generation: listeners.generation,
+        reload: Effect.andThen(
+          config.reload,
+          // Newer configurations may come meanwhile: what counts is that the sockets have caught up.
+          listeners.serving.pipe(
+            Stream.takeUntilEffect(({ snapshot }) =>
+              Effect.map(config.current, (newest) => Equal.equals(newest.config, snapshot.config))
+            ),
+            Stream.runDrain
+          )
+        )
       }
     })
   )
@@ -70,7 +85,8 @@ export const layer = Proxy.layer.pipe(
   Layer.provideMerge(Listeners.layer),
   Layer.provideMerge(Generations.layer),
   Layer.provideMerge(Upstreams.layer),
-  Layer.provideMerge(Timekeeper.layer)
+  Layer.provideMerge(Timekeeper.layer),
+  Layer.provide(Defects.layer)
 )
 
 /** What {@link layer} exposes. */

@@ -68,7 +68,7 @@ const isLayer = (config: ProxyOptions["config"]): config is Layer.Layer<ConfigSo
 export interface RunningProxy extends AsyncDisposable {
   readonly handle: (request: Request, options?: App.HandleOptions) => Promise<Response>
   readonly addresses: () => Promise<ReadonlyArray<BoundAddress>>
-  /** Replaces the configuration. What is wrong with it is logged and changes nothing. */
+  /** Replaces the configuration; resolves when it is in force. Rejects with `ConfigError` when it is wrong: nothing changes. */
   readonly configure: (content: MemorySource.Content) => Promise<void>
 }
 
@@ -83,7 +83,7 @@ export const createProxy = async (options: {
   return {
     handle: (request, handleOptions) => runtime.runPromise(proxy.handle(request, handleOptions)),
     addresses: () => runtime.runPromise(proxy.addresses),
-    configure: (content) => runtime.runPromise(source.set(content)),
+    configure: (content) => runtime.runPromise(Effect.andThen(source.set(content), proxy.reload)),
     [Symbol.asyncDispose]: () => runtime.dispose()
   }
 }

@@ -82,6 +82,7 @@ describe("the upstreams", () => {
         Listeners,
         Effect.map(Generations, (generations) => ({
           addresses: Effect.succeed([]),
+          serving: generations.changes,
           generation: Effect.sync(() => generations.current().id),
           connections: Effect.succeed(0)
         }))

@@ -24,10 +24,10 @@ const ALLOWED: Record<string, { readonly values: ReadonlyArray<string>; readonly
   upstream: { values: ["http1", "model", "platform", "proxy"], types: ["config"] },
   // PluginChecks lends the configuration what the registry knows; options share codecs with it. See below.
   plugin: { values: ["config", "model", "platform", "proxy"] },
-  // What a listener's connections are held to is part of a generation, and declared where it is obeyed: types only.
+  // What a listener's connections are held to is part of a generation: the limits of the codec as types.
   generation: {
     values: ["config", "location", "log", "model", "platform", "plugin", "proxy", "upstream"],
-    types: ["server"]
+    types: ["http1"]
   },
   server: { values: ["generation", "http1", "model", "platform", "proxy"] },
   process: { values: [] },
@@ -163,7 +163,9 @@ describe("Effect", () => {
       "generation/Generations.ts",
       "index.ts",
       // Lets code that is no effect write to the logger of the program around it.
-      "log/AppLog.ts"
+      "log/AppLog.ts",
+      // Lets the edge of the data plane say what it caught.
+      "platform/Defects.ts"
     ])
   })
 })

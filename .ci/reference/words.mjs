@@ -267,6 +267,7 @@ export const CONTEXT = {
   upstream_addr: "address of the backend",
   upstream_reused: "`true` when the connection to the backend had served before",
   upstream_status: "status of the backend's response, `-` when there is none",
+  failure: "stable name of what went wrong, see [errors](errors.md); not in Pingap",
   upstream_connected: "open connections of the upstream when its backend was chosen, with `enable_tracer`",
   compression_ratio: "bytes in by bytes out",
   connection_time: "age of the client's connection when the request began",

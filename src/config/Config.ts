@@ -12,6 +12,7 @@ import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { ConfigSource } from "./ConfigSource.ts"
@@ -45,6 +46,8 @@ export class Config extends Context.Service<
   Config,
   {
     readonly current: Effect.Effect<Snapshot>
+    /** Reads the source now. Fails, and changes nothing, when what it gives is rejected. */
+    readonly reload: Effect.Effect<Snapshot, ConfigError>
     /** The current snapshot, then each newer one whose content differs. */
     readonly changes: Stream.Stream<Snapshot>
     /** Configurations that were refused since the stream was started. */
@@ -77,29 +80,42 @@ const make = Effect.fnUntraced(function* (options: ConfigOptions) {
   const ref = yield* SubscriptionRef.make(first)
   const rejected = yield* PubSub.sliding<ConfigError>(16)
 
-  const load = Effect.gen(function* () {
+  const one = yield* Semaphore.make(1)
+  let refused: ConfigError | undefined
+  const reload = Effect.gen(function* () {
     const documents = yield* read
-    if (Equal.equals(documents, seen)) return
-    seen = documents
-    const snapshot = yield* decodeAll(documents)
-    yield* logWarnings(snapshot)
-    yield* SubscriptionRef.set(ref, snapshot)
+    if (!Equal.equals(documents, seen)) {
+      seen = documents
+      refused = undefined
+      const snapshot = yield* decodeAll(documents)
+      yield* logWarnings(snapshot)
+      yield* SubscriptionRef.set(ref, snapshot)
+    }
+    if (refused !== undefined) return yield* refused
+    return yield* SubscriptionRef.get(ref)
   }).pipe(
-    Effect.catch((error) =>
-      Effect.andThen(
-        Effect.logWarning(`configuration is rejected, the previous one stays\n${error.message}`),
-        PubSub.publish(rejected, error)
-      )
+    Effect.tapError((error) =>
+      Effect.suspend(() => {
+        if (error === refused) return Effect.void
+        refused = error
+        return Effect.andThen(
+          Effect.logWarning(`configuration is rejected, the previous one stays\n${error.message}`),
+          PubSub.publish(rejected, error)
+        )
+      })
     ),
-    Effect.annotateLogs({ category: "config" })
+    Effect.annotateLogs({ category: "config" }),
+    // The source's own announcement and whoever asks must not read past each other.
+    one.withPermits(1)
   )
   yield* source.changes.pipe(
-    Stream.runForEach(() => load),
+    Stream.runForEach(() => Effect.ignore(reload)),
     Effect.catchCause((cause) => Effect.logError("configuration is not followed any more", cause)),
     Effect.forkScoped
   )
   return Config.of({
     current: SubscriptionRef.get(ref),
+    reload,
     changes: Stream.changesWith(SubscriptionRef.changes(ref), (a, b) => Equal.equals(a.config, b.config)),
     rejected: Stream.fromPubSub(rejected)
   })

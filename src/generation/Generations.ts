@@ -24,6 +24,7 @@ import * as UpstreamFields from "../location/UpstreamFields.ts"
 import { AccessLog } from "../log/AccessLog.ts"
 import * as Address from "../model/Address.ts"
 import * as IpRules from "../model/IpRules.ts"
+import { Defects } from "../platform/Defects.ts"
 import { Environment } from "../platform/Environment.ts"
 import { VERSION } from "../platform/Version.ts"
 import * as Pipeline from "../plugin/Pipeline.ts"
@@ -33,9 +34,8 @@ import * as ErrorPage from "../proxy/ErrorPage.ts"
 import { unbuilt } from "../proxy/Failure.ts"
 import { proceed } from "../proxy/Lifecycle.ts"
 import type { Counters, LocationRuntime, ServerRuntime, UpstreamRuntime } from "../proxy/Runtime.ts"
-import type { ConnectionOptions } from "../server/Http1Connection.ts"
 import { Upstreams } from "../upstream/Upstreams.ts"
-import type { Generation, ListenAddress, ServerEntry } from "./Generation.ts"
+import type { ConnectionOptions, Generation, ListenAddress, ServerEntry } from "./Generation.ts"
 
 export class Generations extends Context.Service<
   Generations,
@@ -121,6 +121,7 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
   const upstreams = yield* Upstreams
   const accessLog = yield* AccessLog
   const environment = yield* Environment
+  const { report } = yield* Defects
   // What lives longer than a generation: counters by name, and the last configuration of each entity that could be built.
   const serverCounters = new CounterTable()
   const locationCounters = new CounterTable()
@@ -224,6 +225,7 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
       measured: (log?.measured ?? false) || names.some((location) => readsMarks(snapshot.config, location)),
       accessLog: log?.write ?? null,
       errorPage: ErrorPage.compile(basic.error_template, VERSION),
+      report,
       retain: usage.retain,
       release: usage.release
     }
@@ -248,7 +250,7 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
       servers.push(yield* buildServer(name, conf, snapshot, locations, usage))
     }
     const { release, retain } = usage
-    return { id: ++id, servers, locations, graceMillis: config.basic.grace_period, retain, release }
+    return { id: ++id, snapshot, servers, locations, graceMillis: config.basic.grace_period, retain, release }
   })
 })
 

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { TICK_MILLIS, Ticker } from "../proxy/Ticker.ts"
+import { Defects } from "./Defects.ts"
 
 export class Timekeeper extends Context.Service<Timekeeper, { readonly ticker: Ticker }>()(
   "pingap/platform/Timekeeper"
@@ -15,7 +16,7 @@ export class Timekeeper extends Context.Service<Timekeeper, { readonly ticker: T
     Timekeeper,
     Effect.gen(function* () {
       let last = yield* Clock.currentTimeMillis
-      const ticker = new Ticker(last)
+      const ticker = new Ticker(last, (yield* Defects).report)
       const tick = Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Effect.sync(() => {
           ticker.tick(now - last, now)

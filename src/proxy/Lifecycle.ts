@@ -26,6 +26,15 @@ export const begin = (exchange: Exchange): void => {
   counters.accepted++
   exchange.processing = ++counters.processing
   exchange.startedAt = performance.now()
+  try {
+    enter(exchange)
+  } catch (error) {
+    defect(exchange, error)
+  }
+}
+
+const enter = (exchange: Exchange): void => {
+  const server = exchange.server
 
   const location = server.route(exchange)
   if (location === null) return fail(exchange, Failure.noLocation)
@@ -44,8 +53,18 @@ export const begin = (exchange: Exchange): void => {
 export const proceed = (exchange: Exchange, outcome: Exclude<Outcome, typeof PENDING>): void => {
   exchange.interrupt = null
   if (exchange.phase >= Phase.RESPONDING) return
-  if (outcome === undefined) advance(exchange)
-  else settle(exchange, outcome)
+  try {
+    if (outcome === undefined) advance(exchange)
+    else settle(exchange, outcome)
+  } catch (error) {
+    defect(exchange, error)
+  }
+}
+
+/** Something threw while it worked for an exchange: reported, and the exchange fails (hardening 1.9). */
+export const defect = (exchange: Exchange, error: unknown): void => {
+  exchange.server.report(error)
+  fail(exchange, Failure.internal)
 }
 
 // Runs phases until one has to wait or ends the exchange. `exchange.phase` names the phase to run next.
@@ -211,7 +230,11 @@ export const finish = (exchange: Exchange): void => {
   if (exchange.location !== null) exchange.location.counters.processing--
   if (exchange.upstream !== null) exchange.upstream.counters.processing--
   const finalizers = exchange.finalizers
-  if (finalizers !== null) for (const finalizer of finalizers) finalizer(exchange)
-  if (server.accessLog !== null) server.accessLog(exchange)
+  try {
+    if (finalizers !== null) for (const finalizer of finalizers) finalizer(exchange)
+    if (server.accessLog !== null) server.accessLog(exchange)
+  } catch (error) {
+    server.report(error)
+  }
   server.release()
 }

@@ -75,6 +75,8 @@ export interface ServerRuntime {
   readonly accessLog: ((exchange: Exchange) => void) | null
   /** Body of generated error responses. */
   readonly errorPage: (failure: Failure) => LocalResponse
+  /** Takes an exception that came from where none may come from. Never throws. */
+  readonly report: (error: unknown) => void
   /** A request of this server's generation began or ended; the last one of a retired generation releases it. */
   readonly retain: () => void
   readonly release: () => void

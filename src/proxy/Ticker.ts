@@ -23,7 +23,11 @@ export class Ticker {
   private second = -1
   private readonly members = new Set<Timed>()
 
-  constructor(wallMillis: number) {
+  private readonly report: (error: unknown) => void
+
+  /** `report` takes what a member throws: one must not keep the others from their deadlines. */
+  constructor(wallMillis: number, report: (error: unknown) => void) {
+    this.report = report
     this.setDate(wallMillis)
   }
 
@@ -44,7 +48,13 @@ export class Ticker {
   tick(elapsedMillis: number, wallMillis: number): void {
     this.now += Math.min(Math.max(elapsedMillis, 0), 2 * TICK_MILLIS)
     this.setDate(wallMillis)
-    for (const member of this.members) member.checkDeadlines(this.now)
+    for (const member of this.members) {
+      try {
+        member.checkDeadlines(this.now)
+      } catch (error) {
+        this.report(error)
+      }
+    }
   }
 
   private setDate(wallMillis: number): void {

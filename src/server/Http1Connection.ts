@@ -10,8 +10,8 @@
  * error response is not lost in a reset (RFC 9112 9.6).
  */
 import type { Socket } from "node:net"
+import type { ConnectionOptions } from "../generation/Generation.ts"
 import { ChunkedReader } from "../http1/Chunked.ts"
-import type { Limits } from "../http1/Limits.ts"
 import { CHUNKED, LENGTH, MessageWriter, NO_BODY, RAW } from "../http1/MessageWriter.ts"
 import { checkPartial, headEnd, parse, RequestHead } from "../http1/RequestHead.ts"
 import type { Fields } from "../model/Fields.ts"
@@ -23,22 +23,6 @@ import type { ServerRuntime } from "../proxy/Runtime.ts"
 import { reasonOf } from "../proxy/Status.ts"
 import type { Ticker, Timed } from "../proxy/Ticker.ts"
 
-/** What one listener's connections are held to. Times in milliseconds. */
-export interface ConnectionOptions {
-  readonly limits: Limits
-  /** For a whole head, from its first byte; also for the first byte of the first request. */
-  readonly headMillis: number
-  /** Between two reads of one head. */
-  readonly headIdleMillis: number
-  /** Between requests. */
-  readonly keepAliveMillis: number
-  readonly maxRequests: number
-  /** Between two reads of a request body. */
-  readonly readMillis: number
-  /** Between two moments of progress while the client does not read. */
-  readonly writeMillis: number
-}
-
 /** Where connections of one listener come from and go to. */
 export interface ConnectionOwner {
   readonly ticker: Ticker
@@ -48,6 +32,8 @@ export interface ConnectionOwner {
   /** No further request is taken after the running one. */
   readonly draining: () => boolean
   readonly closed: (connection: Http1Connection) => void
+  /** Takes an exception that a callback of a socket would have thrown. */
+  readonly report: (error: unknown) => void
 }
 
 const IDLE = 0
@@ -591,6 +577,15 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     }
   }
 
+  /** Something threw in the middle of this connection's work. Nothing it says can be trusted any more. */
+  broke(error: unknown): void {
+    this.owner.report(error)
+    const exchange = this.exchange
+    this.exchange = null
+    if (exchange !== null) clientGone(exchange, Failure.internal)
+    this.destroy()
+  }
+
   // The client, or its patience, is gone: the exchange ends without a complete response.
   private lost(failure: Failure.Failure): void {
     const exchange = this.exchange!
@@ -638,14 +633,34 @@ function ignore(): void {
   // `close` follows and does the work.
 }
 function onData(this: Socket, chunk: Buffer): void {
-  ;(this as Owned)[CONNECTION].onData(chunk)
+  const connection = (this as Owned)[CONNECTION]
+  try {
+    connection.onData(chunk)
+  } catch (error) {
+    connection.broke(error)
+  }
 }
 function onEnd(this: Socket): void {
-  ;(this as Owned)[CONNECTION].onEnd()
+  const connection = (this as Owned)[CONNECTION]
+  try {
+    connection.onEnd()
+  } catch (error) {
+    connection.broke(error)
+  }
 }
 function onDrain(this: Socket): void {
-  ;(this as Owned)[CONNECTION].onDrain()
+  const connection = (this as Owned)[CONNECTION]
+  try {
+    connection.onDrain()
+  } catch (error) {
+    connection.broke(error)
+  }
 }
 function onClose(this: Socket): void {
-  ;(this as Owned)[CONNECTION].onClose()
+  const connection = (this as Owned)[CONNECTION]
+  try {
+    connection.onClose()
+  } catch (error) {
+    connection.broke(error)
+  }
 }

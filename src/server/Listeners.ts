@@ -13,12 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type { Generation, ListenAddress, ServerEntry } from "../generation/Generation.ts"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { ConnectionOptions, Generation, ListenAddress, ServerEntry } from "../generation/Generation.ts"
 import { Generations } from "../generation/Generations.ts"
+import { Defects, type ReportDefect } from "../platform/Defects.ts"
 import { Timekeeper } from "../platform/Timekeeper.ts"
 import type { ServerRuntime } from "../proxy/Runtime.ts"
 import type { Ticker } from "../proxy/Ticker.ts"
-import { type ConnectionOptions, type ConnectionOwner, Http1Connection } from "./Http1Connection.ts"
+import { type ConnectionOwner, Http1Connection } from "./Http1Connection.ts"
 
 /** A socket that could not be bound. */
 export class ListenError extends Data.TaggedError("ListenError")<{
@@ -45,7 +47,9 @@ export class Listeners extends Context.Service<
   Listeners,
   {
     readonly addresses: Effect.Effect<ReadonlyArray<BoundAddress>>
-    /** Number of the generation that new requests on every socket run on. */
+    /** The generation that new requests on every socket run on, then each newer one. */
+    readonly serving: Stream.Stream<Generation>
+    /** Number of that generation. */
     readonly generation: Effect.Effect<number>
     /** Open client connections, for statistics and tests. */
     readonly connections: Effect.Effect<number>
@@ -57,6 +61,7 @@ export class Listeners extends Context.Service<
       const generations = yield* Generations
       const { ticker } = yield* Timekeeper
       const hurry = yield* Hurry
+      const { report } = yield* Defects
       const listeners = new Map<string, Listener>()
       const retired = new Set<Listener>()
 
@@ -84,7 +89,7 @@ export class Listeners extends Context.Service<
         const errors: Array<ListenError> = []
         for (const [key, { address, entry }] of wanted) {
           if (listeners.has(key)) continue
-          const listener = new Listener(entry, address, ticker)
+          const listener = new Listener(entry, address, ticker, report)
           const bound = yield* Effect.result(listener.bind)
           if (bound._tag === "Failure") errors.push(bound.failure)
           else {
@@ -124,7 +129,7 @@ export class Listeners extends Context.Service<
       let applied = generations.current()
       const [first] = yield* apply(applied)
       if (first !== undefined) return yield* first
-      let serving = applied.id
+      const serving = yield* SubscriptionRef.make(applied)
       yield* generations.changes.pipe(
         Stream.runForEach(() =>
           Effect.gen(function* () {
@@ -135,7 +140,7 @@ export class Listeners extends Context.Service<
             for (const error of yield* apply(generation)) {
               yield* Effect.logError(error.message, { server: error.server })
             }
-            serving = generation.id
+            yield* SubscriptionRef.set(serving, generation)
           })
         ),
         Effect.catchCause((cause) => Effect.logError("Listeners stopped following the configuration", cause)),
@@ -143,7 +148,8 @@ export class Listeners extends Context.Service<
       )
       return {
         addresses: Effect.sync(() => [...listeners.values()].flatMap((listener) => listener.bound)),
-        generation: Effect.sync(() => serving),
+        serving: SubscriptionRef.changes(serving),
+        generation: Effect.map(SubscriptionRef.get(serving), ({ id }) => id),
         connections: Effect.sync(() => {
           let count = 0
           for (const listener of listeners.values()) count += listener.count
@@ -164,6 +170,7 @@ const textOf = ({ host, port }: ListenAddress): string =>
 class Listener implements ConnectionOwner {
   readonly ticker: Ticker
   readonly address: ListenAddress
+  readonly report: ReportDefect
   private entry: ServerEntry
   private readonly server: net.Server
   private readonly open = new Set<Http1Connection>()
@@ -173,7 +180,8 @@ class Listener implements ConnectionOwner {
   private release: () => void = () => {}
   private onEmpty: () => void = () => {}
 
-  constructor(entry: ServerEntry, address: ListenAddress, ticker: Ticker) {
+  constructor(entry: ServerEntry, address: ListenAddress, ticker: Ticker, report: ReportDefect) {
+    this.report = report
     this.entry = entry
     this.address = address
     this.ticker = ticker

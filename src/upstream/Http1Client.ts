@@ -19,6 +19,7 @@ import { Fields } from "../model/Fields.ts"
 import { type BodySource, CONSUMED, type Flow, FULL } from "../proxy/Body.ts"
 import type { Exchange, UpstreamReceiver, UpstreamStream } from "../proxy/Exchange.ts"
 import * as Failure from "../proxy/Failure.ts"
+import { defect } from "../proxy/Lifecycle.ts"
 import type { Ticker, Timed } from "../proxy/Ticker.ts"
 import type { Backend } from "./Backend.ts"
 
@@ -35,6 +36,8 @@ export interface ClientOptions {
   readonly sni: string
   readonly verify: boolean
   readonly ticker: Ticker
+  /** Takes an exception that a callback of a socket would have thrown. */
+  readonly report: (error: unknown) => void
 }
 
 const CONNECTING = 0
@@ -99,7 +102,7 @@ export class Http1Client implements UpstreamStream, Timed {
         ALPNProtocols: ["http/1.1"]
       })
       socket.on("data", (chunk) => this.onRead(chunk.length, chunk))
-      socket.on("secureConnect", () => this.onConnect())
+      socket.on("secureConnect", () => this.guard(() => this.onConnect()))
       this.socket = socket
     } else {
       const buffer = Buffer.allocUnsafeSlow(READ_BUFFER)
@@ -111,13 +114,13 @@ export class Http1Client implements UpstreamStream, Timed {
         keepAliveInitialDelay: options.keepAliveMillis,
         onread: { buffer: () => this.nextBuffer(), callback: (bytes, chunk) => this.onRead(bytes, chunk as Buffer) }
       })
-      this.socket.on("connect", () => this.onConnect())
+      this.socket.on("connect", () => this.guard(() => this.onConnect()))
     }
     this.writer = new MessageWriter(this.socket)
-    this.socket.on("error", (error: NodeJS.ErrnoException) => this.onError(error))
-    this.socket.on("end", () => this.onEnd())
-    this.socket.on("close", () => this.onClose())
-    this.socket.on("drain", () => this.onDrain())
+    this.socket.on("error", (error: NodeJS.ErrnoException) => this.guard(() => this.onError(error)))
+    this.socket.on("end", () => this.guard(() => this.onEnd()))
+    this.socket.on("close", () => this.guard(() => this.onClose()))
+    this.socket.on("drain", () => this.guard(() => this.onDrain()))
     if (options.connectMillis > 0) this.readDeadline = options.ticker.in(options.connectMillis)
     options.ticker.add(this)
   }
@@ -229,6 +232,32 @@ export class Http1Client implements UpstreamStream, Timed {
   }
 
   private onRead(bytes: number, chunk: Buffer): boolean {
+    const exchange = this.exchange
+    try {
+      return this.read(bytes, chunk)
+    } catch (error) {
+      this.broke(exchange, error)
+      return false
+    }
+  }
+
+  private guard(work: () => void): void {
+    const exchange = this.exchange
+    try {
+      work()
+    } catch (error) {
+      this.broke(exchange, error)
+    }
+  }
+
+  // Something threw while this connection's news was worked on. The exchange it was for fails, the connection ends.
+  private broke(exchange: Exchange | null, error: unknown): void {
+    this.destroy()
+    if (exchange === null) this.options.report(error)
+    else defect(exchange, error)
+  }
+
+  private read(bytes: number, chunk: Buffer): boolean {
     if (this.state === CLOSED) return false
     if (this.receiver === null) {
       // An idle connection has nothing to say: a late answer, a 408, or worse.

@@ -10,6 +10,7 @@ import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import type { UpstreamConf } from "../config/ConfigSchema.ts"
 import * as Address from "../model/Address.ts"
+import { Defects } from "../platform/Defects.ts"
 import { Timekeeper } from "../platform/Timekeeper.ts"
 import type { UpstreamRuntime } from "../proxy/Runtime.ts"
 import { Backend } from "./Backend.ts"
@@ -47,6 +48,7 @@ export class Upstreams extends Context.Service<
     Upstreams,
     Effect.gen(function* () {
       const { ticker } = yield* Timekeeper
+      const { report } = yield* Defects
       const pools = yield* RcMap.make({
         lookup: ({ conf, maxIdle, name }: PoolKey) =>
           Effect.acquireRelease(
@@ -63,6 +65,7 @@ export class Upstreams extends Context.Service<
                     sni: conf.sni,
                     verify: conf.verify_cert,
                     ticker,
+                    report,
                     maxConnections: conf.max_connections,
                     traced: conf.enable_tracer
                   })

@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import fc from "fast-check"
 import * as Diagnostic from "../../src/config/Diagnostic.ts"
 
 const found: Diagnostic.Diagnostic = {

@@ -6,7 +6,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { decode } from "../../src/config/Snapshot.ts"
 import type { Generation, ServerEntry } from "../../src/generation/Generation.ts"
 import { Generations } from "../../src/generation/Generations.ts"
 import { REQUEST_LIMITS } from "../../src/http1/Limits.ts"
@@ -30,6 +32,8 @@ const entry = (name: string, host: string): ServerEntry => ({
   }
 })
 
+const snapshot = Result.getOrThrow(decode([]))
+
 /** Generations that count who holds them; the publisher's own hold ends with the next one. */
 const publisher = Effect.gen(function* () {
   const holds = new Map<number, number>()
@@ -38,6 +42,7 @@ const publisher = Effect.gen(function* () {
     holds.set(id, 1)
     return {
       id,
+      snapshot,
       servers,
       locations: new Map(),
       graceMillis: 5_000,

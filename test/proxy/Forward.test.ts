@@ -1,7 +1,14 @@
 /** Bodies through rewriting stages, hooks on what is forwarded, and connections that outlive their exchange. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fields } from "../../src/model/Fields.ts"
-import { type BodySink, type BodySource, type BodyTransform, FULL, type TransformSink } from "../../src/proxy/Body.ts"
+import {
+  type BodySink,
+  type BodySource,
+  type BodyTransform,
+  type Flow,
+  FULL,
+  type TransformSink
+} from "../../src/proxy/Body.ts"
 import { DataPlane, type DataPlaneOptions } from "../support/DataPlane.ts"
 import { BrokenResponse, eventually, header, RawClient } from "../support/RawClient.ts"
 import { reply, StrictUpstream } from "../support/StrictUpstream.ts"
@@ -47,7 +54,7 @@ class Held implements TransformSink {
     this.source = source
   }
 
-  write(chunk: Buffer) {
+  write(chunk: Buffer): Flow {
     this.pieces.push(Buffer.from(chunk))
     return FULL
   }

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { ConnectionOptions } from "../../src/generation/Generation.ts"
 import { REQUEST_LIMITS } from "../../src/http1/Limits.ts"
 import * as IpRules from "../../src/model/IpRules.ts"
 import * as ErrorPage from "../../src/proxy/ErrorPage.ts"
@@ -13,7 +14,7 @@ import type { Exchange } from "../../src/proxy/Exchange.ts"
 import { respond } from "../../src/proxy/Response.ts"
 import type { LocationRuntime, RequestChain, ServerRuntime } from "../../src/proxy/Runtime.ts"
 import { TICK_MILLIS, Ticker } from "../../src/proxy/Ticker.ts"
-import { type ConnectionOptions, type ConnectionOwner, Http1Connection } from "../../src/server/Http1Connection.ts"
+import { type ConnectionOwner, Http1Connection } from "../../src/server/Http1Connection.ts"
 import { Backend } from "../../src/upstream/Backend.ts"
 import { Pool, type PoolOptions } from "../../src/upstream/Pool.ts"
 import * as RoundRobin from "../../src/upstream/picker/RoundRobin.ts"
@@ -71,12 +72,19 @@ export class DataPlane implements ConnectionOwner {
   /** Exchanges that hold the server's generation. */
   retained = 0
   isDraining = false
+  /** What was caught at the engine's edges. */
+  readonly defects: Array<unknown> = []
+  /** A test that breaks something on purpose looks at `defects` itself. */
+  expectsDefects = false
+  readonly report = (error: unknown): void => {
+    this.defects.push(error)
+  }
   readonly options: () => ConnectionOptions
   private readonly listener: net.Server
   private readonly timer: NodeJS.Timeout | null
 
   private constructor(options: DataPlaneOptions) {
-    this.ticker = new Ticker(Date.parse("2026-01-01T00:00:00Z"))
+    this.ticker = new Ticker(Date.parse("2026-01-01T00:00:00Z"), this.report)
     const backends = (options.backends ?? [1]).map((port) => new Backend("127.0.0.1", port, 1))
     this.pool = new Pool("up", backends, RoundRobin.make(backends.map((backend) => backend.weight)), {
       connectMillis: 5_000,
@@ -90,6 +98,7 @@ export class DataPlane implements ConnectionOwner {
       ticker: this.ticker,
       maxConnections: 0,
       traced: false,
+      report: this.report,
       ...options.pool
     })
     this.location = {
@@ -123,6 +132,7 @@ export class DataPlane implements ConnectionOwner {
       measured: false,
       accessLog: (exchange) => this.finished.push(summary(exchange)),
       errorPage: ErrorPage.compile("{{error_type}}: {{content}}", "0"),
+      report: this.report,
       retain: () => {
         this.retained++
       },
@@ -204,7 +214,8 @@ export class DataPlane implements ConnectionOwner {
       () => this.retained === 0 && open().every((processing) => processing === 0),
       () => `counters at 0: ${open()}, retained ${this.retained}`
     )
-    if (this.finished.length !== counters.accepted) {
+    if (this.defects.length > 0 && !this.expectsDefects) throw this.defects[0]
+    if (this.finished.length !== counters.accepted && !this.expectsDefects) {
       throw new Error(`${counters.accepted} exchanges began, ${this.finished.length} ended`)
     }
   }

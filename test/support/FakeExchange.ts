@@ -49,6 +49,9 @@ export const fakeServer = (overrides: Partial<ServerRuntime> = {}): ServerRuntim
   measured: false,
   accessLog: null,
   errorPage: (failure) => respond(failure.status, [], failure.message),
+  report: (error) => {
+    throw error
+  },
   retain: () => {},
   release: () => {},
   ...overrides

@@ -64,7 +64,8 @@ it("a backend behind a unix socket", async () => {
     socket.on("data", () => socket.write(reply("unix"))).on("error", () => {})
   )
   await new Promise<void>((resolve) => origin.listen(path, resolve))
-  const ticker = new Ticker(0)
+  const report = (error: unknown) => assert.fail(String(error))
+  const ticker = new Ticker(0, report)
   const pool = new Pool("unix", [new Backend(path, 0, 1)], () => 0, {
     connectMillis: 1_000,
     readMillis: 1_000,
@@ -76,7 +77,8 @@ it("a backend behind a unix socket", async () => {
     verify: true,
     ticker,
     maxConnections: 0,
-    traced: false
+    traced: false,
+    report
   })
   await using plane = await DataPlane.start({ location: { upstream: pool } })
   using client = await RawClient.connect(plane.port)
