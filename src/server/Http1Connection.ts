@@ -15,6 +15,7 @@ import { ChunkedReader } from "../http1/Chunked.ts"
 import { CHUNKED, LENGTH, MessageWriter, NO_BODY, RAW } from "../http1/MessageWriter.ts"
 import { checkPartial, headEnd, parse, RequestHead } from "../http1/RequestHead.ts"
 import type { Fields } from "../model/Fields.ts"
+import type { IpRules } from "../model/IpRules.ts"
 import { type BodySink, type BodySource, CONSUMED, type Flow, FULL } from "../proxy/Body.ts"
 import { type ClientConnection, type Downstream, Exchange } from "../proxy/Exchange.ts"
 import * as Failure from "../proxy/Failure.ts"
@@ -67,6 +68,8 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
   private readonly writer: MessageWriter
   private state: number = IDLE
   private exchange: Exchange | null = null
+  private trustedBy: IpRules | null = null
+  private trusted = false
   /** The part of a head that has arrived. */
   private partial = ""
   /** What arrived behind the bytes that were asked for. */
@@ -131,7 +134,13 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
         } else this.hold(chunk)
         return
       case UPGRADED:
-        if (this.bodySink!.write(chunk) === FULL) this.socket.pause()
+        switch (this.bodySink!.write(chunk)) {
+          case FULL:
+            this.socket.pause()
+            return
+          case CONSUMED:
+            free(chunk)
+        }
         return
       case LINGER:
         // What is too much stays in the kernel: closing on it would be a reset, and take our answer with it.
@@ -249,7 +258,7 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     this.readDeadline = 0
     this.headDeadline = 0
     const server = this.owner.current()
-    const failure = parse(text, end, options.limits, server.trusted.has(this.remoteAddress), head)
+    const failure = parse(text, end, options.limits, this.isTrusted(server.trusted), head)
     if (failure !== null) {
       this.refuse(failure)
       return
@@ -257,6 +266,15 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
     const used = head.size - before
     if (used < chunk.length) this.rest = chunk.subarray(used)
     this.start(server, options)
+  }
+
+  // The peer's address does not change, and the rules only with a generation.
+  private isTrusted(rules: IpRules): boolean {
+    if (rules !== this.trustedBy) {
+      this.trustedBy = rules
+      this.trusted = rules.has(this.remoteAddress)
+    }
+    return this.trusted
   }
 
   private start(server: ServerRuntime, options: ConnectionOptions): void {
@@ -371,6 +389,7 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
         return
       }
       flow = sink.write(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to))
+      if (flow === CONSUMED && used === chunk.length) free(chunk)
       if (this.exchange !== exchange) return
     }
     if (this.bodyDone) {
@@ -615,6 +634,21 @@ export class Http1Connection implements Downstream, ClientConnection, BodySource
 
 /** Takes the rest of a body that nobody wants. */
 const DROP: BodySink = { write: () => CONSUMED, end: () => {}, abort: () => {} }
+
+/**
+ * Gives the memory of a used-up read back at once. Every read of a socket brings new memory; left to the garbage
+ * collector, a large upload goes through tens of megabytes of cold memory between two collections. Measured: a third
+ * of the CPU time of an upload.
+ */
+const free = (chunk: Buffer): void => {
+  const memory = chunk.buffer
+  // Only what this read owns alone, and only what is worth the call.
+  if (chunk.length >= MIN_FREED_BYTES && chunk.length === memory.byteLength && memory instanceof ArrayBuffer) {
+    memory.transfer(0)
+  }
+}
+
+const MIN_FREED_BYTES = 16 * 1024
 
 const CONNECTION = Symbol("pingap/server/CONNECTION")
 type Owned = Socket & { [CONNECTION]: Http1Connection }
