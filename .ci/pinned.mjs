@@ -24,6 +24,18 @@ if (script === undefined) {
 }
 const nodeFlags = (process.env.PINGAP_NODE_FLAGS ?? "").split(" ").filter((flag) => flag !== "")
 const file = script.startsWith(".") ? resolve(script) : join(root, "node_modules", script)
-const child = spawn(node, [...nodeFlags, file, ...args], { stdio: "inherit" })
+let child
+const start = (program) => {
+  child = spawn(program, [...nodeFlags, file, ...args], { stdio: "inherit" })
+  child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)))
+  child.on("error", (error) => {
+    // The package is there, and its binary does not run here (another libc): the Node that is installed has to do.
+    if (program === binary) start(process.execPath)
+    else {
+      console.error(`${program}: ${error.message}`)
+      process.exit(1)
+    }
+  })
+}
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal))
-child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)))
+start(node)

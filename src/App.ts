@@ -14,6 +14,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Config, type ConfigError, type ConfigOptions } from "./config/Config.ts"
 import { Generations } from "./generation/Generations.ts"
@@ -22,7 +23,7 @@ import { Timekeeper } from "./platform/Timekeeper.ts"
 import * as PluginChecks from "./plugin/PluginChecks.ts"
 import type { Plugins } from "./plugin/Plugins.ts"
 import * as InProcess from "./server/InProcess.ts"
-import { type BoundAddress, Listeners } from "./server/Listeners.ts"
+import { type BoundAddress, type ListenError, Listeners } from "./server/Listeners.ts"
 import { Upstreams } from "./upstream/Upstreams.ts"
 
 export interface HandleOptions extends InProcess.InProcessOptions {
@@ -40,8 +41,11 @@ export class Proxy extends Context.Service<
     readonly addresses: Effect.Effect<ReadonlyArray<BoundAddress>>
     /** Number of the generation that new requests run on, counting from 1. */
     readonly generation: Effect.Effect<number>
-    /** Reads the configuration now; succeeds when every socket serves it, fails when it is rejected. */
-    readonly reload: Effect.Effect<void, ConfigError>
+    /**
+     * Reads the configuration now; succeeds when every socket serves it. Fails when it is rejected, which changes
+     * nothing, or when one of its addresses cannot be bound, while the others serve it.
+     */
+    readonly reload: Effect.Effect<void, ConfigError | ListenError>
   }
 >()("pingap/Proxy") {
   static readonly layer = Layer.effect(
@@ -62,16 +66,18 @@ export class Proxy extends Context.Service<
           }),
         addresses: listeners.addresses,
         generation: listeners.generation,
-        reload: Effect.andThen(
-          config.reload,
+        reload: Effect.gen(function* () {
+          yield* config.reload
           // Newer configurations may come meanwhile: what counts is that the sockets have caught up.
-          listeners.serving.pipe(
-            Stream.takeUntilEffect(({ snapshot }) =>
-              Effect.map(config.current, (newest) => Equal.equals(newest.config, snapshot.config))
+          const reached = yield* listeners.serving.pipe(
+            Stream.filterEffect(({ generation }) =>
+              Effect.map(config.current, (newest) => Equal.equals(newest.config, generation.snapshot.config))
             ),
-            Stream.runDrain
+            Stream.runHead
           )
-        )
+          const [error] = Option.match(reached, { onNone: () => [], onSome: ({ errors }) => errors })
+          if (error !== undefined) return yield* error
+        })
       }
     })
   )

@@ -68,7 +68,10 @@ const isLayer = (config: ProxyOptions["config"]): config is Layer.Layer<ConfigSo
 export interface RunningProxy extends AsyncDisposable {
   readonly handle: (request: Request, options?: App.HandleOptions) => Promise<Response>
   readonly addresses: () => Promise<ReadonlyArray<BoundAddress>>
-  /** Replaces the configuration; resolves when it is in force. Rejects with `ConfigError` when it is wrong: nothing changes. */
+  /**
+   * Replaces the configuration; resolves when it is in force. Rejects with `ConfigError` when it is wrong, which changes
+   * nothing, or with `ListenError` when one of its addresses cannot be bound.
+   */
   readonly configure: (content: MemorySource.Content) => Promise<void>
 }
 
@@ -79,9 +82,14 @@ export const createProxy = async (options: {
 }): Promise<RunningProxy> => {
   const source = await Effect.runPromise(MemorySource.make(options.config))
   const runtime = ManagedRuntime.make(layer({ ...options, config: source.layer }))
-  const proxy = await runtime.runPromise(Effect.service(App.Proxy))
+  // A runtime keeps what was built before the failure: sockets that were bound, timers.
+  const proxy = await runtime.runPromise(Effect.service(App.Proxy)).catch(async (error) => {
+    await runtime.dispose()
+    throw error
+  })
   return {
-    handle: (request, handleOptions) => runtime.runPromise(proxy.handle(request, handleOptions)),
+    handle: (request, handleOptions) =>
+      runtime.runPromise(proxy.handle(request, handleOptions), { signal: request.signal }),
     addresses: () => runtime.runPromise(proxy.addresses),
     configure: (content) => runtime.runPromise(Effect.andThen(source.set(content), proxy.reload)),
     [Symbol.asyncDispose]: () => runtime.dispose()

@@ -19,17 +19,23 @@ if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) {
 } else {
   const pinned = pinnedNode()
   if (pinned === undefined) {
-    console.error(`pingap needs Node ${NEEDED.join(".")} or newer; this is ${process.versions.node}`)
-    process.exitCode = 1
+    tooOld()
   } else {
     const child = spawn(pinned, process.argv.slice(1), { stdio: "inherit" })
     for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR2"] as const) {
       process.on(signal, () => child.kill(signal))
     }
+    // Installed, and yet not for this machine: another libc, a folder that forbids programs.
+    child.on("error", () => tooOld())
     child.on("exit", (code, signal) => {
       process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
     })
   }
+}
+
+function tooOld(): void {
+  console.error(`pingap needs Node ${NEEDED.join(".")} or newer; this is ${process.versions.node}`)
+  process.exitCode = 1
 }
 
 function pinnedNode(): string | undefined {

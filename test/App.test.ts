@@ -82,7 +82,7 @@ describe("the upstreams", () => {
         Listeners,
         Effect.map(Generations, (generations) => ({
           addresses: Effect.succeed([]),
-          serving: generations.changes,
+          serving: Stream.map(generations.changes, (generation) => ({ generation, errors: [] })),
           generation: Effect.sync(() => generations.current().id),
           connections: Effect.succeed(0)
         }))

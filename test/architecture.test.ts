@@ -20,7 +20,7 @@ const ALLOWED: Record<string, { readonly values: ReadonlyArray<string>; readonly
   location: { values: ["model", "proxy"] },
   // The clock drives the data plane's ticker.
   platform: { values: ["proxy"] },
-  log: { values: ["model", "proxy"] },
+  log: { values: ["model", "platform", "proxy"] },
   upstream: { values: ["http1", "model", "platform", "proxy"], types: ["config"] },
   // PluginChecks lends the configuration what the registry knows; options share codecs with it. See below.
   plugin: { values: ["config", "model", "platform", "proxy"] },

@@ -197,7 +197,7 @@ export const REMEDIES = {
   "request.target_too_long": "The request line is longer than `max_field_size` of the server.",
   "request.expectation": "The client sent an `Expect` other than `100-continue`.",
   "request.head_too_large":
-    "The head is larger than `max_head_size`, one field is larger than `max_field_size`, or there are more than `max_header_count` fields. Usually cookies.",
+    "The head is larger than `max_head_size`, one field is larger than `max_field_size`, or there are more than `max_header_count` fields, or names in `Connection`. Usually cookies.",
   "request.method": "`CONNECT` and `TRACE` are not served.",
   "request.transfer_coding": "The client sent a transfer coding other than `chunked`.",
   "request.version": "The client speaks an HTTP version other than 1.0 and 1.1.",

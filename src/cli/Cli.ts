@@ -1,11 +1,9 @@
 /**
  * From the command line to a running effect and an exit code: 0 done, 1 error, 2 wrong usage.
  */
-import * as os from "node:os"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { Environment } from "../platform/Environment.ts"
 import { VERSION } from "../platform/Version.ts"
 import * as Arguments from "./Arguments.ts"
 
@@ -23,10 +21,7 @@ export const run = (argv: ReadonlyArray<string>): void => {
     )
     return
   }
-  const program = Effect.flatMap(load(command), (effect) => effect).pipe(
-    Effect.provideService(Environment, { hostname: os.hostname(), env: process.env })
-  )
-  Effect.runCallback(program, {
+  Effect.runCallback(Effect.flatten(load(command)), {
     onExit: (exit) => {
       if (Exit.isSuccess(exit)) process.exitCode = exit.value
       else {

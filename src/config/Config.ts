@@ -82,28 +82,29 @@ const make = Effect.fnUntraced(function* (options: ConfigOptions) {
 
   const one = yield* Semaphore.make(1)
   let refused: ConfigError | undefined
+  const reject = (error: ConfigError): Effect.Effect<void> =>
+    Effect.andThen(
+      Effect.logWarning(`configuration is rejected, the previous one stays\n${error.message}`),
+      PubSub.publish(rejected, error)
+    )
+  const apply = Effect.fnUntraced(function* (documents: ReadonlyArray<RawDocument>) {
+    seen = documents
+    refused = undefined
+    const snapshot = yield* Effect.tapError(decodeAll(documents), (error) => {
+      refused = error
+      return reject(error)
+    })
+    yield* logWarnings(snapshot)
+    yield* SubscriptionRef.set(ref, snapshot)
+  }, Effect.uninterruptible)
   const reload = Effect.gen(function* () {
-    const documents = yield* read
-    if (!Equal.equals(documents, seen)) {
-      seen = documents
-      refused = undefined
-      const snapshot = yield* decodeAll(documents)
-      yield* logWarnings(snapshot)
-      yield* SubscriptionRef.set(ref, snapshot)
-    }
-    if (refused !== undefined) return yield* refused
+    // A source that could not be read says nothing about the text that was refused, or taken, before.
+    const documents = yield* Effect.tapError(read, reject)
+    // Uninterrupted: a text that has been seen has been taken or refused, whoever asked and left.
+    if (!Equal.equals(documents, seen)) yield* apply(documents)
+    else if (refused !== undefined) return yield* refused
     return yield* SubscriptionRef.get(ref)
   }).pipe(
-    Effect.tapError((error) =>
-      Effect.suspend(() => {
-        if (error === refused) return Effect.void
-        refused = error
-        return Effect.andThen(
-          Effect.logWarning(`configuration is rejected, the previous one stays\n${error.message}`),
-          PubSub.publish(rejected, error)
-        )
-      })
-    ),
     Effect.annotateLogs({ category: "config" }),
     // The source's own announcement and whoever asks must not read past each other.
     one.withPermits(1)

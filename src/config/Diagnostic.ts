@@ -82,6 +82,9 @@ const SECRET = /secret|passw|token|auth|credential|(?:_|\b)keys?\b|sentry|dsn|\b
 const HEADER = /^\s*\[\[?[\w\s.-]+\]/
 const KEY = /^(?:[\w\s.-]|"[^"]*"|'[^']*')*=/
 
+// A header with a telling name, in a list under any key.
+const SECRET_HEADER = /["'][\w-]*(?:secret|passw|token|auth|cookie|credential|key)[\w-]*[\s:]/i
+
 // Keeps the length of the line, so that the caret still fits.
 const maskSecrets = (text: string, path: string): string => {
   if (HEADER.test(text)) return text
@@ -90,6 +93,7 @@ const maskSecrets = (text: string, path: string): string => {
   const inner = path.split(".").slice(path.startsWith("basic.") ? 1 : 2)
   // Without a path and a key, nobody knows what the line is part of.
   const unknown = path === "" && key === ""
-  if (!unknown && !SECRET.test(inner.join(".")) && !SECRET.test(key)) return text
+  const isSecret = unknown || SECRET.test(inner.join(".")) || SECRET.test(key) || SECRET_HEADER.test(text)
+  if (!isSecret) return text
   return key + text.slice(key.length).replace(/[^\s=[\]{},"']/g, "*")
 }

@@ -12,7 +12,7 @@ import { Draft, type Item, isTable, type Place, type RawDocument, type Section }
 import type { Path } from "./format/TomlPositions.ts"
 import * as Includes from "./Includes.ts"
 import * as Unsupported from "./Unsupported.ts"
-import { type CheckPlugin, validate } from "./Validation.ts"
+import { type CheckPlugin, type CheckText, validate } from "./Validation.ts"
 
 export type { RawDocument } from "./Draft.ts"
 
@@ -31,6 +31,9 @@ export interface DecodeOptions {
   readonly strict?: boolean
   /** Checks the tables of plugins. */
   readonly checkPlugin?: CheckPlugin
+  /** Check `access_log` of servers and `log_level`; the logs themselves warn when they open. Default: not checked. */
+  readonly checkAccessLog?: CheckText
+  readonly checkLogLevel?: CheckText
   /** Names of plugins that exist without configuration. */
   readonly builtinPlugins?: ReadonlyArray<string>
   /** Warn about what this version does not do yet. Default: no. */
@@ -73,6 +76,8 @@ export const decode = (
   }
   validate(draft, {
     checkPlugin: options.checkPlugin ?? (() => []),
+    checkAccessLog: options.checkAccessLog,
+    checkLogLevel: options.checkLogLevel,
     builtinPlugins: options.builtinPlugins ?? BUILTIN_PLUGINS
   })
   if (options.reportUnsupported === true) Unsupported.report(draft)

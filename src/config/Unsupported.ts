@@ -22,11 +22,7 @@ export const WITHOUT_EFFECT: Readonly<Record<string, ReadonlyArray<string>>> = {
     "webhook_notifications",
     "sentry",
     "pyroscope",
-    "auto_restart_check_interval",
-    "log_compress_algorithm",
-    "log_compress_level",
-    "log_compress_days_ago",
-    "log_compress_time_point_hour"
+    "auto_restart_check_interval"
   ],
   servers: [
     "threads",
@@ -85,7 +81,8 @@ export const report = (draft: Draft): void => {
         continue
       }
       for (const key of keys) {
-        if (key in item.table && !SILENT.has(key)) draft.about("warning", item, [key], "has no effect in this version")
+        if (asksForSomething(item.table[key]) && !SILENT.has(key))
+          draft.about("warning", item, [key], "has no effect in this version")
       }
     }
   }
@@ -104,6 +101,9 @@ export const report = (draft: Draft): void => {
     }
   }
 }
+
+// What is off, empty or absent is what this version does.
+const asksForSomething = (value: unknown): boolean => value !== undefined && value !== false && value !== ""
 
 const when = (draft: Draft, item: Item, key: string, value: string | boolean, message: string): void => {
   const found = item.table[key]

@@ -26,20 +26,29 @@ export interface PluginFinding {
 /** Checks one plugin table; the registry of plugins provides it. */
 export type CheckPlugin = (name: string, table: Readonly<Record<string, unknown>>) => ReadonlyArray<PluginFinding>
 
+/** Names what in a text with a grammar of its own is probably not meant, one sentence each. */
+export type CheckText = (text: string) => ReadonlyArray<string>
+
 /** What validation needs to know from outside the configuration. */
 export interface ValidationOptions {
   readonly checkPlugin: CheckPlugin
+  readonly checkAccessLog?: CheckText | undefined
+  readonly checkLogLevel?: CheckText | undefined
   /** Names of plugins that exist without configuration. */
   readonly builtinPlugins: ReadonlyArray<string>
 }
 
 /** Reports everything that is wrong with the items of a draft beyond their schemas. */
 export const validate = (draft: Draft, options: ValidationOptions): void => {
-  for (const item of draft.items.basic.values()) validateBasic(draft, item)
+  for (const item of draft.items.basic.values()) {
+    validateBasic(draft, item)
+    warnAbout(draft, item, "log_level", options.checkLogLevel)
+  }
   for (const item of draft.items.upstreams.values()) UpstreamRules.validate(draft, item)
   const pluginNames = new Set([...draft.items.plugins.keys(), ...options.builtinPlugins])
   for (const item of draft.items.locations.values()) LocationRules.validate(draft, item, pluginNames)
   ServerRules.validate(draft)
+  for (const item of draft.items.servers.values()) warnAbout(draft, item, "access_log", options.checkAccessLog)
   for (const item of draft.items.certificates.values()) validateCertificate(draft, item)
   for (const item of draft.items.plugins.values()) validatePlugin(draft, item, options)
 }
@@ -53,6 +62,10 @@ const validateBasic = (draft: Draft, item: Item): void => {
   }
   warnUnless(draft, item, "webhook_type", ["wecom", "dingtalk", "normal", ""], "other text means generic JSON")
   warnUnless(draft, item, "log_compress_algorithm", ["gzip", "zstd", ""], "other text means zstd")
+}
+
+const warnAbout = (draft: Draft, item: Item, key: string, check: CheckText = () => []): void => {
+  for (const problem of check(text(item, key) ?? "")) draft.about("warning", item, [key], problem)
 }
 
 const warnUnless = (draft: Draft, item: Item, key: string, known: ReadonlyArray<string>, meaning: string): void => {

@@ -28,7 +28,7 @@ import { Defects } from "../platform/Defects.ts"
 import { Environment } from "../platform/Environment.ts"
 import { VERSION } from "../platform/Version.ts"
 import * as Pipeline from "../plugin/Pipeline.ts"
-import { builtinInstances, type Instance, Plugins } from "../plugin/Plugins.ts"
+import { builtinInstances, creationFailure, type Instance, Plugins } from "../plugin/Plugins.ts"
 import * as ContextValue from "../proxy/ContextValue.ts"
 import * as ErrorPage from "../proxy/ErrorPage.ts"
 import { unbuilt } from "../proxy/Failure.ts"
@@ -56,7 +56,10 @@ export class Generations extends Context.Service<
 
       const prepare = Effect.fnUntraced(function* (snapshot: Snapshot) {
         const scope = yield* Scope.fork(root)
-        const usage = new Usage(() => fork(Scope.close(scope, Exit.void)))
+        const close = Effect.catchCause(Scope.close(scope, Exit.void), (cause) =>
+          Effect.logError("Something of a replaced configuration did not close", cause)
+        )
+        const usage = new Usage(() => fork(close))
         const generation = yield* builder(snapshot, usage).pipe(
           Scope.provide(scope),
           Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
@@ -150,7 +153,7 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
       ...builtinInstances.map((b) => [b.name, b.table] as const)
     ]) {
       const instance = yield* orPrevious(name, table as PluginConf, goodPlugins, (value) =>
-        plugins.instance(name, value)
+        plugins.instance(name, value).pipe(Effect.mapError((error) => ({ message: creationFailure(name, error) })))
       )
       if (instance !== undefined) instances.set(name, instance)
     }
@@ -182,6 +185,9 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
     const rewrite = (conf.rewrite ?? "") === "" ? null : Rewrite.compile(conf.rewrite!, reportRewrite)
     if (rewrite instanceof Rewrite.RewriteError) problems.push(`rewrite: ${rewrite.message}`)
     for (const problem of problems) yield* Effect.logError(`${problem}; the location answers 503`, { location: name })
+    for (const problem of UpstreamFields.problems(conf)) {
+      yield* Effect.logWarning(problem, { location: name })
+    }
     const upstreamName = conf.upstream ?? ""
     const isVariable = upstreamName.startsWith("$")
     return {

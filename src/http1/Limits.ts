@@ -6,7 +6,7 @@ export interface Limits {
   readonly headBytes: number
   /** Bytes of the request line (beyond: 414) and of one field line (beyond: 431). */
   readonly lineBytes: number
-  /** Field lines in a head, dropped ones included. Beyond: 431. */
+  /** Field lines in a head, dropped ones included, and names in its `Connection`. Beyond: 431. */
   readonly fieldCount: number
 }
 

@@ -35,6 +35,7 @@ export class RequestHead implements RequestHalf {
 const CR = 13
 const LF = 10
 const SPACE = 32
+const DOT = 46
 const KNOWN_CODINGS = /^(?:x-)?(?:gzip|compress|deflate|br|zstd)(?:[ \t]*,[ \t]*chunked)?$/i
 
 /**
@@ -213,7 +214,7 @@ export const parse = (
 
   // ---- connection
   if (connection === "") head.keepAlive = version === 11
-  else applyConnection(connection, upgrade, head)
+  else if (!applyConnection(connection, upgrade, limits, head)) return Failure.headTooLarge
   return null
 }
 
@@ -291,7 +292,10 @@ const parseOtherTarget = (target: string, head: RequestHead): string | Failure.F
   return authority
 }
 
-/** The host of `uri-host [":" port]` in lower case, or "" when the text has another form. */
+/**
+ * The host of `uri-host [":" port]` in lower case, or "" when the text has another form. The root's dot at the end of
+ * a name is left out: `a.example.` is `a.example` to programs behind us, so it must be to rules as well.
+ */
 export const hostOf = (text: string): string => {
   let at = 0
   if (text.charCodeAt(0) === 91) {
@@ -307,7 +311,8 @@ export const hostOf = (text: string): string => {
     while (REG_NAME[text.charCodeAt(at)] === 1) at++
     if (at === 0) return ""
   }
-  const host = at === text.length ? text : text.slice(0, at)
+  const end = at > 1 && text.charCodeAt(at - 1) === DOT ? at - 1 : at
+  const host = end === text.length ? text : text.slice(0, end)
   if (at < text.length) {
     if (text.charCodeAt(at) !== 58 || text.length - at > 6) return ""
     let port = 0
@@ -321,14 +326,15 @@ export const hostOf = (text: string): string => {
   return host.toLowerCase()
 }
 
-const applyConnection = (connection: string, upgrade: string, head: RequestHead): void => {
+// False when more fields are named than a head may have: each name is a search through the block.
+const applyConnection = (connection: string, upgrade: string, limits: Limits, head: RequestHead): boolean => {
   if (connection === "keep-alive" || connection === "Keep-Alive") {
     head.keepAlive = true
-    return
+    return true
   }
   if (connection === "close") {
     head.keepAlive = false
-    return
+    return true
   }
   const options = connection.toLowerCase()
   head.keepAlive = Own.listHas(options, "close") ? false : head.version === 11 || Own.listHas(options, "keep-alive")
@@ -343,8 +349,10 @@ const applyConnection = (connection: string, upgrade: string, head: RequestHead)
     head.upgrade = upgrade
   }
   const names = Own.nominated(options)
-  if (names.length === 0) return
+  if (names.length === 0) return true
+  if (names.length > limits.fieldCount) return false
   const fields = new Fields(head.fields)
   for (const name of names) fields.remove(name)
   head.fields = fields.text
+  return true
 }

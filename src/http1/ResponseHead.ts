@@ -111,6 +111,7 @@ export const parse = (text: string, end: number, head: ResponseHead, limits: Lim
   else {
     head.keepAlive = Own.listHas(connection, "close") ? false : minor === 1 || Own.listHas(connection, "keep-alive")
     const names = Own.nominated(connection)
+    if (names.length > limits.fieldCount) return false
     if (names.length > 0) {
       const fields = new Fields(head.fields)
       for (const name of names) fields.remove(name)

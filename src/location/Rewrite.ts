@@ -8,7 +8,7 @@
 import * as Regex from "../model/Regex.ts"
 import * as RequestTarget from "../model/RequestTarget.ts"
 import type { Exchange } from "../proxy/Exchange.ts"
-import { badRequest, type Failure } from "../proxy/Failure.ts"
+import { badRequest, type Failure, targetTooLong } from "../proxy/Failure.ts"
 
 /** A rewrite that cannot be used. A value, never thrown. */
 export class RewriteError {
@@ -39,7 +39,9 @@ export const compile = (rewrite: string, onInvalid?: OnInvalid): Rewrite | Rewri
   const whole = source === ".*"
   return (exchange) => {
     const path = exchange.path
-    if (path.charCodeAt(0) !== SLASH || path.length > Regex.MAX_SUBJECT) return undefined
+    if (path.charCodeAt(0) !== SLASH) return undefined
+    // What cannot be looked at must not go on as if it had not matched.
+    if (path.length > Regex.MAX_SUBJECT) return targetTooLong
     const match = whole ? wholePath(path) : regex.exec(path)
     if (match === null) return undefined
     const before = path.slice(0, match.index)

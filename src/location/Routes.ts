@@ -3,15 +3,16 @@
  *
  * The location is chosen by the normal form of the path, and the upstream never gets bytes that could be read as a
  * path of another location: what the client sent is only passed on when it leads to the same location and holds no
- * dot segments, otherwise the normal form is.
+ * dot segments and no backslash, otherwise the normal form is.
  */
+import { MAX_SUBJECT } from "../model/Regex.ts"
 import * as RequestTarget from "../model/RequestTarget.ts"
 import type { Exchange } from "../proxy/Exchange.ts"
 import * as Matcher from "./Matcher.ts"
 
 export interface Routes<Value> {
   /**
-   * The value of the location of an exchange, or null. Sets `path` to its normal form, replaces `target` when the
+   * The value of the location of an exchange, or null when there is none or the path has no single meaning. Sets `path` to its normal form, replaces `target` when the
    * bytes of the client must not be passed on, and records captures.
    */
   readonly route: (exchange: Exchange) => Value | null
@@ -25,8 +26,11 @@ export const compile = <Value>(
   values: ReadonlyArray<Value>
 ): Routes<Value> => {
   const { errors, matcher } = Matcher.compile(rules)
+  // A pattern does not look at longer text, and a location that does not look may be the one that protects.
+  const maxLength = rules.some(usesPattern) ? MAX_SUBJECT : Number.POSITIVE_INFINITY
   const route = (exchange: Exchange): Value | null => {
     const raw = exchange.path
+    if (raw.length > maxLength) return null
     const index = RequestTarget.needsNormalizing(raw)
       ? findNormalized(matcher, exchange, raw)
       : matcher.find(exchange, raw)
@@ -37,11 +41,15 @@ export const compile = <Value>(
   return { route, errors }
 }
 
+const usesPattern = (rule: Matcher.LocationRule): boolean =>
+  (rule.path ?? "").trim().startsWith("~") || (rule.host ?? "").includes("~")
+
 const findNormalized = (matcher: Matcher.Matcher, exchange: Exchange, raw: string): number => {
   const path = RequestTarget.normalizePath(raw)
+  if (RequestTarget.hasAmbiguousDots(path)) return -1
   const index = matcher.find(exchange, path)
   if (path === raw) return index
-  if (RequestTarget.hasDotSegments(raw) || matcher.find(exchange, raw) !== index) {
+  if (RequestTarget.hasDotSegments(raw) || RequestTarget.hasBackslash(raw) || matcher.find(exchange, raw) !== index) {
     exchange.retarget(path, exchange.query)
   } else exchange.path = path
   return index

@@ -104,7 +104,8 @@ const parsePath = (path: string): Path | Regex.RegexError => {
  * A configured path as it looks in a request whose path is normal, and, when it is not ASCII, also as the bytes that a
  * client which does not escape would send. Dots and slashes stay: the prefix `/.` means hidden files, not everything.
  */
-const spellings = (path: string): ReadonlyArray<string> => {
+const spellings = (written: string): ReadonlyArray<string> => {
+  const path = RequestTarget.escapeBackslashes(written)
   if (ORDINARY.test(path)) return [path]
   const encoded = RequestTarget.encode(path)
   const normal =

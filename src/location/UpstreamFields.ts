@@ -133,6 +133,7 @@ const write = (line: Line, exchange: Exchange): string => {
   return value === undefined ? "" : `${line.start}${value}\r\n`
 }
 
+/** Names with `-` for each `_`: CGI-like programs read both as one field, so what is set replaces either spelling. */
 type NamesByLength = ReadonlyArray<ReadonlyArray<string> | undefined>
 
 const byLength = (names: ReadonlyArray<string>): NamesByLength => {
@@ -140,11 +141,13 @@ const byLength = (names: ReadonlyArray<string>): NamesByLength => {
   for (const name of names) {
     while (table.length <= name.length) table.push(undefined)
     const list = table[name.length]
-    if (list === undefined) table[name.length] = [name]
-    else list.push(name)
+    if (list === undefined) table[name.length] = [dashed(name)]
+    else list.push(dashed(name))
   }
   return table
 }
+
+const dashed = (name: string): string => name.toLowerCase().replaceAll("_", "-")
 
 /** The block without the lines of some names. Most lines are ruled out by the length of their name. */
 const without = (text: string, names: NamesByLength): string => {
@@ -156,7 +159,7 @@ const without = (text: string, names: NamesByLength): string => {
     const length = text.indexOf(":", start) - start
     const next = text.indexOf("\n", start) + 1
     const list = length < names.length ? names[length] : undefined
-    if (list?.includes(text.slice(start, start + length).toLowerCase())) {
+    if (list?.includes(dashed(text.slice(start, start + length)))) {
       out += text.slice(copied, start)
       copied = next
     }

@@ -8,17 +8,18 @@
  * records of the application log.
  */
 
-import { hostname } from "node:os"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
+import { Environment } from "../platform/Environment.ts"
 import type { Exchange } from "../proxy/Exchange.ts"
 import { AppLog } from "./AppLog.ts"
 import * as Directive from "./Directive.ts"
 import * as FileWriter from "./FileWriter.ts"
 import * as Format from "./Format.ts"
+import type { OpenTarget } from "./LogFiles.ts"
 import { absolute } from "./Rotation.ts"
 
 /** The log of one server, for the data plane. */
@@ -34,6 +35,8 @@ export interface AccessLogShape {
   readonly open: (serverName: string, directive: string) => Effect.Effect<OpenedLog, never, Scope.Scope>
   /** The process is stopping: what is queued is written, and every line from now on at once. */
   readonly drain: Effect.Effect<void>
+  /** The file targets that are open. */
+  readonly targets: Effect.Effect<ReadonlyArray<OpenTarget>>
 }
 
 export class AccessLog extends Context.Service<AccessLog, AccessLogShape>()("pingap/log/AccessLog") {
@@ -54,13 +57,14 @@ export class AccessLog extends Context.Service<AccessLog, AccessLogShape>()("pin
     Layer.succeed(AccessLog, {
       open: (_serverName, directive) =>
         Effect.sync(() => compiled(Directive.parse(directive).format, surroundings, (line) => lines.push(line))),
-      drain: Effect.void
+      drain: Effect.void,
+      targets: Effect.succeed([])
     })
 }
 
 const make = Effect.fnUntraced(function* (given: Partial<Format.Surroundings>) {
   const app = yield* AppLog
-  const surroundings = { hostname: hostname(), env: process.env, ...given }
+  const surroundings = { ...(yield* Environment), ...given }
   const report: FileWriter.Report = (level, message, fields) =>
     app[level](message, { category: "access_log", ...fields })
   const writers = yield* RcMap.make({
@@ -80,16 +84,22 @@ const make = Effect.fnUntraced(function* (given: Partial<Format.Surroundings>) {
       const writer = yield* RcMap.get(writers, { ...file, path: absolute(file.path) })
       return compiled(format, surroundings, writer.append)
     }),
-    drain: Effect.suspend(() => drainAll(writers))
+    drain: Effect.asVoid(Effect.suspend(() => forEachWriter(writers, (writer) => writer.drain))),
+    targets: Effect.suspend(() =>
+      forEachWriter(writers, (writer, { path }) => Effect.sync(() => ({ path, identity: writer.identity() })))
+    )
   }
 })
 
-const drainAll = Effect.fnUntraced(function* (writers: RcMap.RcMap<Directive.FileTarget, FileWriter.FileWriter>) {
+const forEachWriter = Effect.fnUntraced(function* <A>(
+  writers: RcMap.RcMap<Directive.FileTarget, FileWriter.FileWriter>,
+  use: (writer: FileWriter.FileWriter, target: Directive.FileTarget) => Effect.Effect<A>
+) {
   const targets = yield* RcMap.keys(writers)
-  yield* Effect.forEach(
+  return yield* Effect.forEach(
     targets,
-    (target) => Effect.scoped(Effect.flatMap(RcMap.get(writers, target), (writer) => writer.drain)),
-    { concurrency: "unbounded", discard: true }
+    (target) => Effect.scoped(Effect.flatMap(RcMap.get(writers, target), (writer) => use(writer, target))),
+    { concurrency: "unbounded" }
   )
 })
 

@@ -18,8 +18,9 @@ import type * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import * as FileWriter from "./FileWriter.ts"
 import * as Levels from "./Levels.ts"
+import type { OpenTarget } from "./LogFiles.ts"
 import * as LogRecord from "./LogRecord.ts"
-import { parseTarget, rollingOf } from "./Rotation.ts"
+import { absolute, parseTarget, rollingOf } from "./Rotation.ts"
 import * as Timestamp from "./Timestamp.ts"
 
 type Log = (message: string, fields?: LogRecord.LogFields) => void
@@ -34,6 +35,8 @@ export interface AppLogShape {
   readonly setLevel: (directives: string) => ReadonlyArray<string>
   /** Everything logged so far is written; from now on every record is written at once. */
   readonly drain: Effect.Effect<void>
+  /** The file target, if there is one. */
+  readonly targets: Effect.Effect<ReadonlyArray<OpenTarget>>
 }
 
 export interface AppLogOptions {
@@ -75,7 +78,8 @@ export class AppLog extends Context.Service<AppLog, AppLogShape>()("pingap/log/A
         error: via(Effect.logError),
         isEnabled: () => true,
         setLevel: () => [],
-        drain: Effect.void
+        drain: Effect.void,
+        targets: Effect.succeed([])
       }
     })
   )
@@ -88,6 +92,7 @@ export class AppLog extends Context.Service<AppLog, AppLogShape>()("pingap/log/A
           makeSink({
             append: (line) => lines.push(line.slice(line.indexOf(" ") + 1)),
             drain: Effect.void,
+            targets: Effect.succeed([]),
             format: LogRecord.text(Timestamp.make(() => 0)),
             environment: [],
             level
@@ -114,6 +119,7 @@ const open = Effect.fnUntraced(function* (options: AppLogOptions) {
   const sink = makeSink({
     append: writer.append,
     drain: writer.drain,
+    targets: Effect.sync(() => (isFile ? [{ path: absolute(path), identity: writer.identity() }] : [])),
     format,
     environment: [env["RUST_LOG"], env["PINGAP_LOG_LEVEL"]],
     level: options.level ?? ""
@@ -136,6 +142,7 @@ const reportToStderr =
 interface SinkOptions {
   readonly append: (line: string) => void
   readonly drain: Effect.Effect<void>
+  readonly targets: AppLogShape["targets"]
   readonly format: LogRecord.RecordFormat
   /** Directives below those of the configuration. */
   readonly environment: ReadonlyArray<string | undefined>
@@ -170,7 +177,8 @@ const makeSink = (options: SinkOptions): Sink => {
         warnRejected()
         return levels.rejected
       },
-      drain: options.drain
+      drain: options.drain,
+      targets: options.targets
     }
   }
 }

@@ -68,6 +68,8 @@ export interface FileWriter {
   /** The process is stopping: like `flush`, and from now on every line is written at once. */
   readonly drain: Effect.Effect<void>
   readonly counters: Readonly<Counters>
+  /** Identity of the file that is open at the moment; empty when none is. */
+  readonly identity: () => string
 }
 
 const BATCH_CHARS = 64 * 1024
@@ -131,7 +133,8 @@ export const make = (options: Options): Effect.Effect<FileWriter, never, Scope.S
         if (!owner.isFailing) queue.threshold = 1
         return flush(owner)
       }),
-      counters: queue.counters
+      counters: queue.counters,
+      identity: () => owner.opened?.file.identity ?? ""
     }
   })
 

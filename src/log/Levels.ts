@@ -6,6 +6,8 @@
  * handed back and change nothing.
  */
 
+import { didYouMean } from "../model/Suggestion.ts"
+
 export type Level = "trace" | "debug" | "info" | "warn" | "error"
 
 /** Position of each level; a record passes a threshold that is not above its own. */
@@ -52,6 +54,16 @@ const add = (targets: Map<string, number>, directive: string): boolean => {
   if (target === undefined || rest.length > 0 || !TARGET.test(target) || !LEVEL.test(level)) return false
   targets.set(target.replace(/^(?:pingap|main)(?:::|$)/, ""), rankOf(level))
   return true
+}
+
+/** What in a list of directives is probably not meant, one sentence each. A word alone is the name of a stage. */
+export const check = (text: string): Array<string> => {
+  const problems = compile([text]).rejected.map((part) => `${JSON.stringify(part)} is ignored`)
+  for (const word of text.split(",").map((part) => part.trim())) {
+    const hint = LEVEL.test(word) ? undefined : didYouMean(word, Object.keys(RANK))
+    if (hint !== undefined) problems.push(`${JSON.stringify(word)} is taken for a stage, ${hint}`)
+  }
+  return problems
 }
 
 const rankOf = (level: string): number => RANK[level.toLowerCase() as Level | "off"]

@@ -27,6 +27,14 @@ export interface LogFile {
   readonly close: Effect.Effect<void>
 }
 
+/** A file target that a log writes to. */
+export interface OpenTarget {
+  /** Absolute, as the target names it: the files of its periods have longer names, or are inside of it. */
+  readonly path: string
+  /** Identity of the file that takes lines at the moment; empty when none is open. */
+  readonly identity: string
+}
+
 export interface LogFilesShape {
   /** Opens or creates a file, with the directories above it. */
   readonly open: (path: string) => Effect.Effect<LogFile, LogFileError>
@@ -58,7 +66,8 @@ const writeAllSync = (fd: number, bytes: Uint8Array, offset: number): void => {
   while (from < bytes.length) from += fs.writeSync(fd, bytes, from, bytes.length - from)
 }
 
-const identityOf = (stats: fs.Stats): string => (stats.isFile() ? `${stats.dev}:${stats.ino}` : "")
+/** What {@link LogFile} calls identity, from the attributes of a file. */
+export const identityOf = (stats: fs.Stats): string => (stats.isFile() ? `${stats.dev}:${stats.ino}` : "")
 
 const stat = (path: string): Effect.Effect<fs.Stats, LogFileError> => call((done) => fs.stat(path, done))
 

@@ -1,11 +1,11 @@
 /**
  * Which file a log is written to at a moment. Spec: access-log 4.2, runtime 14.
  *
- * A rotated file carries the period it covers in its name, in UTC: `access.log.2025-01-31`. Nothing is ever renamed,
- * and nothing is removed. All of this is computed from a time that is handed in.
+ * A rotated file carries the period it covers in its name, in UTC: `access.log.2025-01-31`. Rotation renames nothing and
+ * removes nothing (`Compression.ts` does, when asked to). All of this is computed from a time that is handed in.
  */
 import { homedir } from "node:os"
-import { join, resolve } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 
 export type Rolling = "daily" | "hourly" | "minutely" | "never"
 
@@ -43,6 +43,11 @@ export const suffix = (rolling: Exclude<Rolling, "never">, millis: number): stri
 export const periodEnd = (rolling: Rolling, millis: number): number =>
   rolling === "never" ? Number.POSITIVE_INFINITY : (Math.floor(millis / PERIOD[rolling]) + 1) * PERIOD[rolling]
 
+const PERIOD_NAME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:-(?:[01]\d|2[0-3])(?:-[0-5]\d)?)?$/
+
+/** Whether a text is what {@link suffix} gives for some moment, whatever the rolling was then. */
+export const isSuffix = (text: string): boolean => PERIOD_NAME.test(text)
+
 /** What stands at a target's path. Devices and pipes (`/dev/stdout`) are written as they are. */
 export type Place = "file" | "directory" | "device"
 
@@ -51,4 +56,18 @@ export const fileAt = (path: string, rolling: Rolling, place: Place, millis: num
   if (place === "device") return path
   if (place === "directory") return join(path, suffix(rolling === "never" ? "daily" : rolling, millis))
   return rolling === "never" ? path : `${path}.${suffix(rolling, millis)}`
+}
+
+/** Where the files of a target's periods are, and which names are theirs. Null for devices, which have none. */
+export const family = (
+  path: string,
+  place: Place
+): { readonly folder: string; readonly includes: (name: string) => boolean } | null => {
+  if (place === "device") return null
+  if (place === "directory") return { folder: path, includes: isSuffix }
+  const prefix = `${basename(path)}.`
+  return {
+    folder: dirname(path),
+    includes: (name) => name.startsWith(prefix) && isSuffix(name.slice(prefix.length))
+  }
 }

@@ -4,12 +4,13 @@
  * Two spellings of one path must not meet two different rules: escaped unreserved characters are decoded (once), hex
  * digits of the remaining escapes are upper case, runs of slashes are one slash, dot segments and segments of nothing
  * but parameters are removed. Escaped reserved bytes (`%2F`, `%5C`, `%00`) stay escaped, so they never become a
- * separator here. Nothing is an error: a `%` that begins no escape is the escape of itself.
+ * separator here. A backslash is escaped as well, because readers of URLs (WHATWG, Windows) take it for a slash.
+ * Nothing is an error: a `%` that begins no escape is the escape of itself.
  */
 
 /** False when {@link normalizePath} would certainly return its argument. */
 export const needsNormalizing = (path: string): boolean =>
-  path.includes("/.") || path.includes("%") || path.includes("//") || path.includes("/;")
+  path.includes("/.") || path.includes("%") || path.includes("//") || path.includes("/;") || hasBackslash(path)
 
 /**
  * The normal form of a path. Applying it again changes nothing, and the result never leads above the root. Text that
@@ -17,7 +18,7 @@ export const needsNormalizing = (path: string): boolean =>
  */
 export const normalizePath = (path: string): string => {
   if (path.charCodeAt(0) !== SLASH) return path
-  const decoded = normalizeEscapes(path)
+  const decoded = escapeBackslashes(normalizeEscapes(path))
   return decoded.includes("/.") || decoded.includes("//") || decoded.includes("/;") ? resolveSegments(decoded) : decoded
 }
 
@@ -26,6 +27,20 @@ export const normalizePath = (path: string): string => {
  * what such a path leads to, so it must not be forwarded as it is.
  */
 export const hasDotSegments = (path: string): boolean => DOT_SEGMENT.test(path)
+
+/**
+ * True when a `.` or `..` borders on an escaped separator (`/c/..%2fdeny`). Readers that unescape before they resolve
+ * dot segments see another path than readers that do not: there is no form of it that means the same to both.
+ */
+export const hasAmbiguousDots = (path: string): boolean => AMBIGUOUS_DOTS.test(path)
+
+const AMBIGUOUS_DOTS = /(?:^|\/|%2f|%5c)\.\.?(?:;[^/]*)?%(?:2f|5c)|%(?:2f|5c)\.\.?(?:;|\/|%2f|%5c|$)/i
+
+/** True when a path holds a raw backslash, which others may read as a slash: it must not be forwarded as it is. */
+export const hasBackslash = (path: string): boolean => path.includes("\\")
+
+/** Writes every backslash as its escape, which is no separator to anybody. */
+export const escapeBackslashes = (path: string): string => path.replaceAll("\\", "%5C")
 
 /** Decodes escaped unreserved characters and writes all other escapes with upper-case digits. */
 export const normalizeEscapes = (path: string): string => {

@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { sparingly } from "./Sparingly.ts"
 
 /** Takes what was caught. Never throws. */
 export type ReportDefect = (error: unknown) => void
@@ -13,17 +14,8 @@ const PER_SECOND = 5
 
 const reporter = (context: Context.Context<never>): { readonly report: ReportDefect } => {
   const fork = Effect.runForkWith(context)
-  let second = 0
-  let logged = 0
   return {
-    report: (error) => {
-      const now = Math.floor(performance.now() / 1_000)
-      if (now !== second) {
-        second = now
-        logged = 0
-      }
-      if (logged++ < PER_SECOND) fork(Effect.logError("Unexpected failure, please report it", error))
-    }
+    report: sparingly(PER_SECOND, (error) => void fork(Effect.logError("Unexpected failure, please report it", error)))
   }
 }
 

@@ -11,7 +11,8 @@ export interface EnvironmentValues {
 
 export const Environment = Context.Reference<EnvironmentValues>("pingap/platform/Environment", {
   defaultValue: () => {
-    const env = typeof process === "undefined" ? {} : process.env
-    return { hostname: env.HOSTNAME ?? "localhost", env }
+    if (typeof process === "undefined") return { hostname: "localhost", env: {} }
+    // Not imported, so that what imports this runs without Node too.
+    return { hostname: process.getBuiltinModule("node:os").hostname(), env: process.env }
   }
 })

@@ -76,11 +76,12 @@ export interface Header {
 export const parseHeader = (text: string): Header | string | null => {
   if (text.trim() === "") return null
   const colon = text.indexOf(":")
-  if (colon === -1) return `header "${text}" has no colon, expected "Name: value"`
+  // Values may be secrets: no message repeats one.
+  if (colon === -1) return `header "${text.trim().split(/\s/, 1)[0]}" has no colon, expected "Name: value"`
   const name = text.slice(0, colon).trim()
   if (!isName(name)) return `invalid header name: ${name} - invalid HTTP header name`
   const value = binary(text.slice(colon + 1).trim())
-  if (!isValue(value)) return `invalid header value: ${JSON.stringify(value)} - failed to parse header value`
+  if (!isValue(value)) return `invalid header value of ${name} - failed to parse header value`
   return { name, lowerName: name.toLowerCase(), value }
 }
 

@@ -23,6 +23,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
+import { sparingly } from "../platform/Sparingly.ts"
 import type { Exchange } from "../proxy/Exchange.ts"
 import { type Failure, pluginFailed, shuttingDown } from "../proxy/Failure.ts"
 import type { LocalResponse } from "../proxy/Response.ts"
@@ -72,11 +73,14 @@ export type Chains = Pick<
   | "responseBody"
 >
 
+const REPORTS_PER_SECOND = 5
+
 /** The chains of a location whose `plugins` list names these instances, in this order. */
 export const compile = (members: ReadonlyArray<Member>, options: CompileOptions): Chains => {
-  const report: Report = (plugin, problem) => {
+  // A hook may fail on every request of somebody who found out how.
+  const report: Report = sparingly(REPORTS_PER_SECOND, (plugin, problem) => {
     options.runner(Effect.logError("Plugin failed", problem).pipe(Effect.annotateLogs({ category: "plugin", plugin })))
-  }
+  })
   const requestChain = (phase: "earlyRequest" | "request" | "proxyUpstream"): RequestChain | null => {
     const turns = turnsOf(members, phase)
     return turns.length === 0 ? null : new Chain(turns, options, report)

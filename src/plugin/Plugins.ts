@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import * as Scope from "effect/Scope"
-import { type Builtin, builtins } from "./builtin/index.ts"
+import { type Builtin, builtins, notThereYet } from "./builtin/index.ts"
 import * as Check from "./Check.ts"
 import * as Options from "./Options.ts"
 import { type Hooks, type PluginDefinition, PluginError } from "./Plugin.ts"
@@ -81,6 +81,10 @@ const make = Effect.fnUntraced(function* <R>(definitions: ReadonlyArray<Definiti
     }
     const entry = entries.get(category)
     if (entry !== undefined) return entry.read(table).problems
+    if (notThereYet.has(category)) {
+      const message = `${category} is not supported in this version: locations that name this plugin answer 503`
+      return [{ severity: "warning", path, message }]
+    }
     const message = `Plugin ${category} not found`
     return [{ severity: "error", path, message, ...Check.hintFor(category, categories) }]
   }
@@ -113,6 +117,8 @@ const make = Effect.fnUntraced(function* <R>(definitions: ReadonlyArray<Definiti
     check,
     checkEffect: Effect.fnUntraced(function* (name, table) {
       const problems = [...check(name, table)]
+      const { category } = table
+      if (typeof category !== "string" || !entries.has(category)) return problems
       if (problems.some(({ severity }) => severity === "error")) return problems
       const take: Options.TakeNotice = (path, message) =>
         Effect.sync(() => void problems.push({ severity: "warning", path, message }))

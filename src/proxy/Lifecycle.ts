@@ -230,11 +230,20 @@ export const finish = (exchange: Exchange): void => {
   if (exchange.location !== null) exchange.location.counters.processing--
   if (exchange.upstream !== null) exchange.upstream.counters.processing--
   const finalizers = exchange.finalizers
+  if (finalizers !== null) for (const finalizer of finalizers) finalize(exchange, finalizer)
   try {
-    if (finalizers !== null) for (const finalizer of finalizers) finalizer(exchange)
     if (server.accessLog !== null) server.accessLog(exchange)
   } catch (error) {
     server.report(error)
   }
   server.release()
+}
+
+// One that throws keeps no other from giving back what it holds.
+const finalize = (exchange: Exchange, finalizer: (exchange: Exchange) => void): void => {
+  try {
+    finalizer(exchange)
+  } catch (error) {
+    exchange.server.report(error)
+  }
 }

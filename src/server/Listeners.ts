@@ -36,19 +36,27 @@ export interface BoundAddress {
   readonly port: number
 }
 
+/** A generation that the sockets have taken over, and which of its addresses they could not. */
+export interface Serving {
+  readonly generation: Generation
+  readonly errors: ReadonlyArray<ListenError>
+}
+
 /** Completing it ends a running drain at once: a second signal, a test that does not want to wait. */
 export const Hurry = Context.Reference<Deferred.Deferred<void>>("pingap/server/Hurry", {
   defaultValue: () => Deferred.makeUnsafe<void>()
 })
 
 const BACKLOG = 65_535
+/** For connections that were cut to say so. They do at once; nothing may keep a process from its end. */
+const CUT_MILLIS = 5_000
 
 export class Listeners extends Context.Service<
   Listeners,
   {
     readonly addresses: Effect.Effect<ReadonlyArray<BoundAddress>>
     /** The generation that new requests on every socket run on, then each newer one. */
-    readonly serving: Stream.Stream<Generation>
+    readonly serving: Stream.Stream<Serving>
     /** Number of that generation. */
     readonly generation: Effect.Effect<number>
     /** Open client connections, for statistics and tests. */
@@ -100,12 +108,11 @@ export class Listeners extends Context.Service<
         return errors
       })
 
-      // Held while sockets are bound: the next generation may be published meanwhile.
-      const apply = (generation: Generation) =>
-        Effect.suspend(() => {
-          generation.retain()
-          return Effect.ensuring(bindAll(generation), Effect.sync(generation.release))
-        })
+      // Held from this call on, while sockets are bound: the next generation may be published meanwhile.
+      const apply = (generation: Generation) => {
+        generation.retain()
+        return Effect.ensuring(bindAll(generation), Effect.sync(generation.release))
+      }
 
       yield* Effect.addFinalizer(() =>
         Effect.gen(function* () {
@@ -122,14 +129,14 @@ export class Listeners extends Context.Service<
           )
           for (const listener of all) listener.cut()
           // What was cut still has to say so: in the access log, which closes after this.
-          yield* allEmpty
+          yield* Effect.timeoutOption(allEmpty, CUT_MILLIS)
         }).pipe(Effect.ignoreCause)
       )
 
       let applied = generations.current()
       const [first] = yield* apply(applied)
       if (first !== undefined) return yield* first
-      const serving = yield* SubscriptionRef.make(applied)
+      const serving = yield* SubscriptionRef.make<Serving>({ generation: applied, errors: [] })
       yield* generations.changes.pipe(
         Stream.runForEach(() =>
           Effect.gen(function* () {
@@ -137,10 +144,11 @@ export class Listeners extends Context.Service<
             const generation = generations.current()
             if (generation === applied) return
             applied = generation
-            for (const error of yield* apply(generation)) {
+            const errors = yield* apply(generation)
+            for (const error of errors) {
               yield* Effect.logError(error.message, { server: error.server })
             }
-            yield* SubscriptionRef.set(serving, generation)
+            yield* SubscriptionRef.set(serving, { generation, errors })
           })
         ),
         Effect.catchCause((cause) => Effect.logError("Listeners stopped following the configuration", cause)),
@@ -149,7 +157,7 @@ export class Listeners extends Context.Service<
       return {
         addresses: Effect.sync(() => [...listeners.values()].flatMap((listener) => listener.bound)),
         serving: SubscriptionRef.changes(serving),
-        generation: Effect.map(SubscriptionRef.get(serving), ({ id }) => id),
+        generation: Effect.map(SubscriptionRef.get(serving), ({ generation }) => generation.id),
         connections: Effect.sync(() => {
           let count = 0
           for (const listener of listeners.values()) count += listener.count

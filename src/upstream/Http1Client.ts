@@ -6,7 +6,7 @@
  * destroyed: a connection is guilty until proven clean.
  *
  * Reads go into one buffer per connection that is reused for every read. Whoever keeps a piece of it says so
- * (`KEPT`, `FULL`), and the connection takes a new buffer.
+ * (`KEPT`, `FULL`), and the connection reads on behind it while there is much room left, else into a new buffer.
  */
 import * as net from "node:net"
 import * as tls from "node:tls"
@@ -15,7 +15,7 @@ import { MAX_INTERIM_RESPONSES, RESPONSE_LIMITS } from "../http1/Limits.ts"
 import { CHUNKED, LENGTH, MessageWriter, RAW } from "../http1/MessageWriter.ts"
 import { headEnd } from "../http1/RequestHead.ts"
 import { parse, ResponseHead } from "../http1/ResponseHead.ts"
-import { Fields } from "../model/Fields.ts"
+import { Fields, indexOfField } from "../model/Fields.ts"
 import { type BodySource, CONSUMED, type Flow, FULL } from "../proxy/Body.ts"
 import type { Exchange, UpstreamReceiver, UpstreamStream } from "../proxy/Exchange.ts"
 import * as Failure from "../proxy/Failure.ts"
@@ -48,6 +48,8 @@ const SWITCHED = 4
 const CLOSED = 5
 
 const READ_BUFFER = 64 * 1024
+/** Room behind a piece that is kept for which the buffer goes on: small pieces must not hold 64 KiB each. */
+const MIN_READ_BUFFER = 48 * 1024
 /** A response whose head and body came in one read of at most this size travels as one string. */
 const SMALL = 8 * 1024
 const HEAD_WINDOW = 4 * 1024
@@ -68,9 +70,12 @@ export class Http1Client implements UpstreamStream, Timed {
   private exchange: Exchange | null = null
   private buffer: Buffer | null
   private keptBuffer = false
+  private bytesRead = 0
   private startedAt = performance.now()
   // request
   private requestDone = true
+  /** Fields of the head of a chunked request. */
+  private sent = ""
   // response
   private partial = ""
   private interims = 0
@@ -164,7 +169,10 @@ export class Http1Client implements UpstreamStream, Timed {
           : `${start}\r\n`
       )
     } else if (length > 0) this.writer.begin(`${start}Content-Length: ${length}\r\n\r\n`, LENGTH, length)
-    else this.writer.begin(`${start}Transfer-Encoding: chunked\r\n\r\n`, CHUNKED, -1)
+    else {
+      this.sent = fields
+      this.writer.begin(`${start}Transfer-Encoding: chunked\r\n\r\n`, CHUNKED, -1)
+    }
   }
 
   write(chunk: Buffer): Flow {
@@ -184,7 +192,7 @@ export class Http1Client implements UpstreamStream, Timed {
     }
     this.requestDone = true
     this.expectRead()
-    if (!this.writer.end(trailers)) this.fail(Failure.internal)
+    if (!this.writer.end(trailers === null ? null : harmless(trailers, this.sent))) this.fail(Failure.internal)
   }
 
   abort(_failure: Failure.Failure): void {
@@ -222,17 +230,22 @@ export class Http1Client implements UpstreamStream, Timed {
     this.ready()
   }
 
-  // Called by the socket after each read: a new buffer when somebody keeps the old one, else the same again.
+  // Called by the socket after each read: other memory when somebody keeps what was read, else the same again.
   private nextBuffer(): Buffer {
     if (this.keptBuffer) {
       this.keptBuffer = false
-      this.buffer = Buffer.allocUnsafeSlow(READ_BUFFER)
+      const buffer = this.buffer!
+      this.buffer =
+        buffer.length - this.bytesRead >= MIN_READ_BUFFER
+          ? buffer.subarray(this.bytesRead)
+          : Buffer.allocUnsafeSlow(READ_BUFFER)
     }
     return this.buffer!
   }
 
   private onRead(bytes: number, chunk: Buffer): boolean {
     const exchange = this.exchange
+    this.bytesRead = bytes
     try {
       return this.read(bytes, chunk)
     } catch (error) {
@@ -517,4 +530,15 @@ export class Http1Client implements UpstreamStream, Timed {
     backend.open--
     this.socket.destroy()
   }
+}
+
+// Programs behind a backend may merge trailers into the head: what the head says, a header rule above all, must not be
+// said differently there, nor in a spelling that CGI-like programs read as the same name.
+const harmless = (trailers: Fields, sent: string): Fields | null => {
+  const kept = new Fields("")
+  trailers.forEach((name, value) => {
+    const lower = name.toLowerCase()
+    if (!lower.includes("_") && indexOfField(sent, lower) === -1) kept.append(name, value)
+  })
+  return kept.text === "" ? null : kept
 }

@@ -25,7 +25,7 @@ export class UpstreamError extends Data.TaggedError("UpstreamError")<{
 
 interface PoolKey {
   readonly name: string
-  readonly conf: UpstreamConf
+  readonly conf: Omit<UpstreamConf, "remark">
   /** `basic.upstream_keepalive_pool_size` */
   readonly maxIdle: number
 }
@@ -74,12 +74,13 @@ export class Upstreams extends Context.Service<
             (pool) => Effect.sync(() => pool.close())
           )
       })
-      return { pool: (name, conf, maxIdle) => RcMap.get(pools, { name, conf, maxIdle }) }
+      // A remark is no reason to drop connections.
+      return { pool: (name, { remark: _, ...conf }, maxIdle) => RcMap.get(pools, { name, conf, maxIdle }) }
     })
   )
 }
 
-const backendsOf = (name: string, conf: UpstreamConf): Effect.Effect<ReadonlyArray<Backend>, UpstreamError> =>
+const backendsOf = (name: string, conf: PoolKey["conf"]): Effect.Effect<ReadonlyArray<Backend>, UpstreamError> =>
   Effect.gen(function* () {
     if (conf.discovery === "docker" || conf.discovery === "transparent") {
       return yield* new UpstreamError({ upstream: name, message: `discovery "${conf.discovery}" is not supported yet` })

@@ -109,6 +109,20 @@ describe("-t", () => {
     assert.deepStrictEqual([strict.code, strict.stdout, /error: /.test(strict.stderr)], [1, "", true])
   })
 
+  it("looks at the texts of logs, and takes plugins that are still to come", async () => {
+    const conf = write({
+      ...ping('access_log = "{metod} {uri}"\nenabled_h2 = false'),
+      "basic.toml": '[basic]\nlog_level = "debgu"\n',
+      "plugins.toml": '[plugins.cors]\ncategory = "cors"\n'
+    })
+    const { code, stderr } = await Program.run(["-t", "-c", conf])
+    assert.strictEqual(code, 0, stderr)
+    assert.include(stderr, 'warning: basic.log_level: "debgu" is taken for a stage, did you mean "debug"?\n')
+    assert.include(stderr, "warning: servers.web.access_log: unknown tag {metod}\n")
+    assert.include(stderr, "warning: plugins.cors.category: cors is not supported in this version")
+    assert.match(stderr, /\n3 warnings\n$/)
+  })
+
   it("tells a path that does not exist, in one line and a hint", async () => {
     const { code, stderr } = await Program.run(["-t", "-c", join(folder, "nothing")])
     assert.strictEqual(code, 1)
@@ -140,6 +154,11 @@ describe("starting", () => {
     assert.match(stderr, /a\.toml:1:\d+: error: servers\.web\.addr: /)
     assert.match(stderr, /a\.toml:2:1: error: servers\.web\.locations: /)
     assert.notInclude(stderr, "at file:")
+  })
+
+  it("without a server says that nothing listens", async () => {
+    await using program = Program.start(["-c", write({ "a.toml": "" })])
+    await program.says(/WARN no server of the configuration listens/)
   })
 
   it("on an address in use fails and says which: 1", async () => {

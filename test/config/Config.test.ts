@@ -79,6 +79,27 @@ describe("Config", () => {
     })
   )
 
+  it.effect("forgets that a source could not be read when it can be read again", () =>
+    Effect.gen(function* () {
+      const documents = [{ file: "a.toml", text: upstream("127.0.0.1:1") }]
+      let failure: ConfigSourceError | undefined
+      const source = Layer.succeed(ConfigSource, {
+        read: Effect.suspend(() => (failure === undefined ? Effect.succeed([...documents]) : Effect.fail(failure))),
+        changes: Stream.never
+      })
+      const log = logged()
+      yield* Effect.gen(function* () {
+        const config = yield* Config
+        failure = new ConfigSourceError({ file: "a.toml", message: "permission denied" })
+        const error = yield* Effect.flip(config.reload)
+        assert.strictEqual(error.message, "a.toml: error: permission denied\n1 error")
+        failure = undefined
+        assert.deepStrictEqual((yield* config.reload).config.upstreams["a"]!.addrs, ["127.0.0.1:1"])
+      }).pipe(Effect.provide(Config.layer().pipe(Layer.provide([source, log.layer]))), Effect.provide(log.layer))
+      assert.strictEqual(log.lines.length, 1)
+    })
+  )
+
   it.effect("fails when the first text is wrong, with every finding in its message", () =>
     Effect.gen(function* () {
       const layer = Config.layer().pipe(Layer.provide(Memory.layer("[servers.a]\n[upstreams.a]\n")))

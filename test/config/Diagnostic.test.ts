@@ -46,6 +46,9 @@ describe("format", () => {
     ["", '  "hunter2" "x"', '  "*******" "*"'],
     ["plugins.p.authorizations[1]", '  "aHVudGVyMg==", "x"', '  "**********==", "*"'],
     ["plugins.jwt.secret", 'p = { secret = "hunter2" }', 'p = { ****** = "*******" }'],
+    ["locations.lo.proxy_set_headers[0]", 'h = ["X-Api-Key: hunter2"]', 'h = ["********** *******"]'],
+    ["locations.lo.proxy_set_headers[1]", '  "Cookie: hunter2", 1', '  "******* *******", *'],
+    ["locations.lo.plugins[0]", 'plugins = ["auth"]', 'plugins = ["auth"]'],
     ["locations.auth.upstream", 'upstream = "a"', 'upstream = "a"'],
     ["storages.s.secret", "[storages.secrets]", "[storages.secrets]"]
   ])("masks secrets: %s in %s", (path, text, shown) => {

@@ -89,6 +89,7 @@ describe("2.2 locations", () => {
   it.each([
     ['upstream = "upstream2"', "upstream(upstream2) is not found"],
     ['proxy_set_headers = ["X-Request-Id"]', "header X-Request-Id is invalid"],
+    ['proxy_set_headers = ["Authorization Bearer hunter2"]', "header Authorization is invalid"],
     ['proxy_set_headers = ["请求:响应"]', "header name(请求) is invalid, error: invalid HTTP header name"],
     ['rewrite = "foo(bar"', "regex parse error at 7: unclosed group"],
     ['host = "*."', "invalid host wildcard pattern: *."],
@@ -143,6 +144,10 @@ describe("2.3 servers", () => {
   ])("16.3 TLS version %s is %s", (text, version) => {
     const { s } = accepted(server(`addr = "127.0.0.1:1"\ntls_min_version = "${text}"`)).config.servers
     assert.strictEqual(s!.tls_min_version, version)
+  })
+
+  it.each(["max_head_size = 0", 'max_field_size = "10"'])("refuses a limit that no request meets: %s", (line) => {
+    assert.deepStrictEqual(errors(server(`addr = "127.0.0.1:1"\n${line}`)), ["is too small"])
   })
 
   it("has the limits of connections by default", () => {

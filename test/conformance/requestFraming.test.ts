@@ -135,6 +135,17 @@ describe("trailers", () => {
     assert.notInclude(request!.head, "X-Checksum")
   })
 
+  it("do not say again, or in a look-alike spelling, what the head says", async () => {
+    const [request] = await assertPasses(
+      wire,
+      post(
+        "Transfer-Encoding: chunked\r\nX-User: me\r\n",
+        "5\r\nhello\r\n0\r\nX-User: root\r\nx_user: root\r\nX-Sum: 1\r\n\r\n"
+      )
+    )
+    assert.strictEqual(request!.trailers, "X-Sum: 1\r\n")
+  })
+
   it("32 of them are not too many", async () => {
     const [request] = await assertPasses(
       wire,

@@ -53,7 +53,8 @@ const recorder = (content: string) =>
     const accessLog = Layer.succeed(AccessLog, {
       open: (server, directive) =>
         Effect.as(opened(`log ${server} ${directive}`), { write: () => {}, measured: directive !== "tiny" }),
-      drain: Effect.void
+      drain: Effect.void,
+      targets: Effect.succeed([])
     })
     const layer = Generations.layer.pipe(
       Layer.provide(accessLog),
@@ -166,7 +167,9 @@ describe("a generation", () => {
           events.filter((event) => event.includes("p=")),
           ["+p=a"]
         )
-        assert.deepStrictEqual(log, ["ERROR is broken; its previous version goes on name=p"])
+        assert.deepStrictEqual(log, [
+          "ERROR Plugin recorded invalid, message: create plugin p failed, is broken; its previous version goes on name=p"
+        ])
       }).pipe(Effect.provide(layer))
     })
   )
@@ -182,7 +185,10 @@ describe("a generation", () => {
         assert.isNull(locations.get("lo")!.upstream)
         assert.isNull(locations.get("gone")!.broken)
         assert.include(log, "ERROR cannot be; what needs it answers 503 name=one")
-        assert.include(log, "ERROR is broken; what needs it answers 503 name=p")
+        assert.include(
+          log,
+          "ERROR Plugin recorded invalid, message: create plugin p failed, is broken; what needs it answers 503 name=p"
+        )
       }).pipe(Effect.provide(layer))
     })
   )

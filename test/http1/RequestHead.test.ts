@@ -46,6 +46,15 @@ const assertOneMeaning = (head: RequestHead, text: string): void => {
   assert.isAtMost(head.size, text.length)
 }
 
+describe("Connection", () => {
+  it("names at most as many fields as a head may have: taking out thousands costs more than the rest of a request", () => {
+    const naming = (count: number): string =>
+      `GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nConnection: ${Array.from({ length: count }, (_, i) => `n${i}`)}, x\r\n\r\n`
+    assert.strictEqual(accepted(naming(99)).fields, "Host: a\r\n")
+    assert.strictEqual(read(naming(100)), Failure.headTooLarge)
+  })
+})
+
 describe("properties", () => {
   it("a valid head is accepted, and is complete exactly where it ends", () => {
     fc.assert(
@@ -199,6 +208,8 @@ describe("hosts", () => {
     ["a", "a"],
     ["A.Example", "a.example"],
     ["a:80", "a"],
+    ["A.Example.", "a.example"],
+    ["a.example.:80", "a.example"],
     ["a:", "a"],
     ["a:0", "a"],
     ["a:65535", "a"],

@@ -107,6 +107,17 @@ describe("UpstreamFields", () => {
     assert.deepStrictEqual(sent({ proxy_set_headers: ["X-User: $http_x_auth"] }, { fields: [["X-User", "root"]] }), [])
   })
 
+  it("removes look-alikes of what it sets, which CGI-like programs read as the same field", () => {
+    const fields: FakeOptions["fields"] = [
+      ["X_User", "root"],
+      ["x-user", "root"],
+      ["X_Users", "1"],
+      ["X-Tenant_Id", "2"]
+    ]
+    const rules = { proxy_set_headers: ["X-User: me", "X_Tenant-Id: 3"] }
+    assert.deepStrictEqual(sent(rules, { fields }), ["X_Users: 1", "X-User: me", "X_Tenant-Id: 3"])
+  })
+
   it("is null when nothing is configured", () => {
     assert.strictEqual(UpstreamFields.compile({}, machine), null)
     assert.strictEqual(UpstreamFields.compile({ proxy_set_headers: [], proxy_add_headers: ["x"] }, machine), null)

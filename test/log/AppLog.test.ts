@@ -130,6 +130,23 @@ describe("application log", () => {
     })
   )
 
+  it.effect("names its file, and nothing when it writes to standard error", () =>
+    Effect.gen(function* () {
+      const targets = (target: string) =>
+        Effect.gen(function* () {
+          const app = yield* AppLog
+          yield* app.drain
+          return yield* app.targets
+        }).pipe(
+          Effect.provide(
+            AppLog.layer({ target, env: {} }).pipe(Layer.provide(Layer.succeed(LogFiles, new MemoryDisk())))
+          )
+        )
+      assert.deepStrictEqual(yield* targets("/log/app?rolling=daily"), [{ path: "/log/app", identity: "1" }])
+      assert.deepStrictEqual(yield* targets(""), [])
+    })
+  )
+
   it.effect("captures lines for tests", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []

@@ -49,3 +49,14 @@ describe("log levels", () => {
     )
   })
 })
+
+describe("check", () => {
+  it.each([
+    ["", []],
+    ["info,upstream=debug,proxy", []],
+    ["debgu", ['"debgu" is taken for a stage, did you mean "debug"?']],
+    ["info,a=b=c", ['"a=b=c" is ignored']]
+  ])("%j: %j", (text, problems) => {
+    assert.deepStrictEqual(Levels.check(text), problems)
+  })
+})

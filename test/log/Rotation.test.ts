@@ -1,3 +1,4 @@
+import { basename, dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Rotation from "../../src/log/Rotation.ts"
@@ -55,5 +56,31 @@ describe("rotation", () => {
       })
     )
     assert.strictEqual(Rotation.periodEnd("never", MOMENT), Number.POSITIVE_INFINITY)
+  })
+
+  it("knows the files of its periods again", () => {
+    const rollings = fc.constantFrom("daily" as const, "hourly" as const, "minutely" as const)
+    const places = fc.constantFrom("file" as const, "directory" as const)
+    fc.assert(
+      fc.property(rollings, places, fc.integer({ min: 0, max: 4e12 }), (rolling, place, moment) => {
+        const file = Rotation.fileAt("/var/log/a.log", rolling, place, moment)
+        const family = Rotation.family("/var/log/a.log", place)!
+        assert.strictEqual(dirname(file), family.folder)
+        assert.isTrue(family.includes(basename(file)))
+        assert.isFalse(family.includes(`${basename(file)}.gz`))
+      })
+    )
+    assert.strictEqual(Rotation.family("/dev/stdout", "device"), null)
+    for (const text of [
+      "",
+      "2025-1-31",
+      "2025-02-40",
+      "2025-01-31-24",
+      "2025-01-31-10-60",
+      "2025-01-31-",
+      "12025-01-31"
+    ]) {
+      assert.isFalse(Rotation.isSuffix(text), text)
+    }
   })
 })

@@ -257,6 +257,29 @@ describe("the end", () => {
     )
   })
 
+  it("a finalizer that throws keeps no other from running, nor the log line", async () => {
+    const events: Array<string> = []
+    await using plane = await DataPlane.start({
+      location: {
+        early: {
+          run: (exchange) => {
+            exchange.onDone(() => {
+              throw new Error("broken finalizer")
+            })
+            exchange.onDone(() => events.push("next"))
+            return undefined
+          }
+        }
+      }
+    })
+    plane.expectsDefects = true
+    using client = await RawClient.connect(plane.port)
+    await client.send(get("/ping")).response()
+    assert.deepStrictEqual(events, ["next"])
+    assert.strictEqual(plane.finished.length, 1)
+    assert.strictEqual(`${plane.defects[0]}`, "Error: broken finalizer")
+  })
+
   it("a generation is held from the first phase to the end", () =>
     withUpstream({}, async (plane, client, upstream) => {
       upstream.onRequest = () => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no"

@@ -4,6 +4,7 @@ import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { KEPT } from "../../src/proxy/Body.ts"
 import { Ticker } from "../../src/proxy/Ticker.ts"
 import { Backend } from "../../src/upstream/Backend.ts"
 import { Pool } from "../../src/upstream/Pool.ts"
@@ -101,4 +102,44 @@ it("a backend that speaks no TLS where TLS is expected: 502, nothing left open",
   assert.strictEqual(response.status, 502)
   await plane.settled()
   assert.strictEqual(plane.pool.connected, 0)
+})
+
+it("small reads that somebody keeps share their memory, and none is written over", async () => {
+  const chunks = Array.from({ length: 300 }, (_, i) => `6\r\n${String(i).padStart(6, "0")}\r\n`)
+  const origin = net.createServer({ noDelay: true }, (socket) => {
+    socket.on("error", () => {})
+    socket.once("data", () => {
+      let next = 0
+      const send = (): void => {
+        if (next === chunks.length) socket.end("0\r\n\r\n")
+        else socket.write(chunks[next++]!, () => setImmediate(send))
+      }
+      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", () => setImmediate(send))
+    })
+  })
+  await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve))
+  const pieces: Array<Buffer> = []
+  await using plane = await DataPlane.start({
+    backends: [(origin.address() as net.AddressInfo).port],
+    location: {
+      responseBody: () => (next) => ({
+        write: (chunk) => {
+          pieces.push(chunk)
+          return KEPT
+        },
+        end: (trailers) => {
+          next.write(Buffer.concat(pieces))
+          next.end(trailers)
+        },
+        abort: (failure) => next.abort(failure)
+      })
+    }
+  })
+  using client = await RawClient.connect(plane.port)
+  const response = await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response()
+  origin.close()
+  assert.strictEqual(`${response.body}`, chunks.map((chunk) => chunk.slice(3, 9)).join(""))
+  assert.isAbove(pieces.length, 50)
+  const held = [...new Set(pieces.map((piece) => piece.buffer))].reduce((sum, memory) => sum + memory.byteLength, 0)
+  assert.isAtMost(held, 128 * 1024)
 })

@@ -12,6 +12,7 @@ import { Config } from "../../config/Config.ts"
 import * as FileSource from "../../config/source/File.ts"
 import { AccessLog } from "../../log/AccessLog.ts"
 import { AppLog } from "../../log/AppLog.ts"
+import * as Compression from "../../log/Compression.ts"
 import { Plugins } from "../../plugin/Plugins.ts"
 import * as Signals from "../../process/Signals.ts"
 import { Hurry } from "../../server/Listeners.ts"
@@ -30,7 +31,9 @@ export const run = (options: RunOptions): Effect.Effect<number, Error> =>
     const serving = Effect.gen(function* () {
       const proxy = yield* App.Proxy
       for (const note of options.notes) yield* Effect.logWarning(note)
-      for (const { host, port, server } of yield* proxy.addresses) {
+      const addresses = yield* proxy.addresses
+      if (addresses.length === 0) yield* Effect.logWarning("no server of the configuration listens")
+      for (const { host, port, server } of addresses) {
         yield* Effect.logInfo("listening", { server, address: port === -1 ? host : `${host}:${port}` })
       }
       const signal = yield* Deferred.await(signals.first)
@@ -60,6 +63,7 @@ const layer = (options: RunOptions) => {
     })
   )
   return App.layer.pipe(
+    Layer.merge(compressOldLogs),
     Layer.provideMerge(AccessLog.layer),
     Layer.merge(followLevel),
     Layer.provideMerge(log),
@@ -78,5 +82,18 @@ const followLevel = Layer.effectDiscard(
       Stream.runForEach((level) => Effect.sync(() => void log.setLevel(level))),
       Effect.forkScoped
     )
+  })
+)
+
+const compressOldLogs = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const config = yield* Config
+    const settings = Effect.map(config.current, ({ config: { basic } }) => ({
+      algorithm: basic.log_compress_algorithm ?? "",
+      level: basic.log_compress_level,
+      daysAgo: basic.log_compress_days_ago,
+      hour: basic.log_compress_time_point_hour
+    }))
+    yield* Effect.forkScoped(Compression.run(settings))
   })
 )

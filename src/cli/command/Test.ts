@@ -7,6 +7,8 @@ import { ConfigSource } from "../../config/ConfigSource.ts"
 import { formatAll } from "../../config/Diagnostic.ts"
 import { decode } from "../../config/Snapshot.ts"
 import * as FileSource from "../../config/source/File.ts"
+import * as Directive from "../../log/Directive.ts"
+import * as Levels from "../../log/Levels.ts"
 import { builtinNames } from "../../plugin/PluginChecks.ts"
 import { Plugins, type Problem, type Table } from "../../plugin/Plugins.ts"
 
@@ -40,6 +42,8 @@ export const test = ({ conf, strict }: TestOptions): Effect.Effect<number> =>
     const result = decode(documents, {
       strict,
       checkPlugin: (name) => problems.get(name) ?? [],
+      checkAccessLog: (text) => (text === "" ? [] : Directive.check(text)),
+      checkLogLevel: Levels.check,
       builtinPlugins: builtinNames,
       reportUnsupported: true
     })

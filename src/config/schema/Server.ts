@@ -70,10 +70,15 @@ export const Server = Schema.Struct({
   ),
   otlp_exporter: Values.optional(Values.Text, "URL of an OTLP collector for traces of this server."),
   modules: Values.optional(Values.Texts, "Modules to load; `grpc-web` is the only one."),
-  max_head_size: Values.sizeKey(32 * 1024, "Largest request head; beyond it: 431. (Ours, not in Pingap.)"),
+  max_head_size: Values.sizeKey(
+    32 * 1024,
+    "Largest request head, at least 1 KiB; beyond it: 431. (Ours, not in Pingap.)",
+    1024
+  ),
   max_field_size: Values.sizeKey(
     8 * 1024,
-    "Largest request line (beyond it: 414) and header field (beyond it: 431). (Ours, not in Pingap.)"
+    "Largest request line (beyond it: 414) and header field (beyond it: 431), at least 256 bytes. (Ours, not in Pingap.)",
+    256
   ),
   max_header_count: Values.withDefault(
     Values.integer(1, 65_535),

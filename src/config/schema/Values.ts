@@ -110,14 +110,14 @@ export const HeaderLine = Text.check(
 /** A list of `Name: value` lines. */
 export const HeaderLines = Schema.Array(HeaderLine).annotate({ expected: "a list of headers such as X-Name: value" })
 
-/** Why a `Name: value` line cannot be a header, or `undefined` when it can. */
+/** Why a `Name: value` line cannot be a header, or `undefined` when it can. Tells its first word at most. */
 export const headerProblem = (line: string): string | undefined => {
   const colon = line.indexOf(":")
-  if (colon === -1) return `header ${line} is invalid`
+  if (colon === -1) return `header ${line.trim().split(/\s/, 1)[0]} is invalid`
   const name = line.slice(0, colon).trim()
   const value = line.slice(colon + 1).trim()
   if (!isName(name)) return `header name(${name}) is invalid, error: invalid HTTP header name`
-  if (!isValue(value)) return `header value(${value}) is invalid, error: failed to parse header value`
+  if (!isValue(value)) return `value of header ${name} is invalid, error: failed to parse header value`
   return undefined
 }
 
@@ -140,8 +140,11 @@ export const durationKey = (millis: number, description: string) =>
   withDefault(Duration, millis, Millis.format(millis), description)
 
 /** A byte-size key with a default. */
-export const sizeKey = (bytes: number, description: string) =>
-  withDefault(ByteSize, bytes, Bytes.format(bytes), description)
+export const sizeKey = (bytes: number, description: string, minimum = 0) => {
+  const expected = `at least ${Bytes.format(minimum)}`
+  const schema = ByteSize.check(Schema.isGreaterThanOrEqualTo(minimum, { expected, message: "is too small" }))
+  return withDefault(minimum === 0 ? ByteSize : schema, bytes, Bytes.format(bytes), description)
+}
 
 /** A flag that is off unless the file turns it on. */
 export const flagKey = (value: boolean, description: string) => withDefault(Flag, value, value, description)
