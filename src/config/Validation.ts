@@ -61,6 +61,12 @@ const validateBasic = (draft: Draft, item: Item): void => {
     })
   }
   warnUnless(draft, item, "webhook_type", ["wecom", "dingtalk", "normal", ""], "other text means generic JSON")
+  const hour = item.table["log_compress_time_point_hour"]
+  if (typeof hour === "number" && hour > 23) {
+    draft.about("warning", item, ["log_compress_time_point_hour"], "no log is ever compressed", {
+      expected: "an hour of the day, 0 to 23"
+    })
+  }
   warnUnless(draft, item, "log_compress_algorithm", ["gzip", "zstd", ""], "other text means zstd")
 }
 

@@ -38,6 +38,8 @@ export interface Destination {
   readonly name: string
   /** Opens what is to be written at a moment. */
   readonly open: (now: number) => Effect.Effect<Opened, LogFileError>
+  /** Appends at once, for a process that exits before it was opened. */
+  readonly appendSync: (now: number, bytes: Uint8Array) => void
 }
 
 /** A file that takes lines at the moment. */
@@ -99,7 +101,12 @@ export const rotated = (path: string, rolling: Rotation.Rolling): Effect.Effect<
             : Effect.map(files.identity(current), (identity) => identity !== file.identity)
       }
     })
-    return { name: absolute, open }
+    return {
+      name: absolute,
+      open,
+      appendSync: (now, bytes) =>
+        files.appendSync(absolute, (place) => Rotation.fileAt(absolute, rolling, place, now), bytes)
+    }
   })
 
 /** A descriptor that the process was started with, such as standard error. */
@@ -110,7 +117,8 @@ export const stream = (name: string, fd: number): Destination => ({
       file: descriptor(fd),
       until: Number.POSITIVE_INFINITY,
       isReplaced: Effect.succeed(false)
-    })
+    }),
+  appendSync: (_now, bytes) => descriptor(fd).writeSync(bytes, 0)
 })
 
 /** Starts a writer that ends with the scope. It does not wait for the file to open. */
@@ -350,8 +358,11 @@ const end = Effect.fnUntraced(function* (owner: Owner) {
 /** The process exits without closing scopes. A chunk that is being written is left to the system. */
 const sayLastWords = (owner: Owner): void => {
   const { opened, chunk } = owner
-  if (opened === null) return
-  if (chunk !== null && !owner.isWriting) opened.file.writeSync(chunk.bytes, chunk.offset)
+  const append = (bytes: Uint8Array, offset: number): void =>
+    opened === null
+      ? owner.options.destination.appendSync(Date.now(), bytes.subarray(offset))
+      : opened.file.writeSync(bytes, offset)
+  if (chunk !== null && !owner.isWriting) append(chunk.bytes, chunk.offset)
   const rest = owner.queue.take()
-  if (rest !== null) opened.file.writeSync(rest.bytes, 0)
+  if (rest !== null) append(rest.bytes, 0)
 }

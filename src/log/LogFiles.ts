@@ -41,6 +41,8 @@ export interface LogFilesShape {
   /** Identity of the file that has this name now; empty when there is none. */
   readonly identity: (path: string) => Effect.Effect<string>
   readonly place: (path: string) => Effect.Effect<Place>
+  /** For a process that exits before its log was opened: appends to the file that `fileAt` names, at once. */
+  readonly appendSync: (path: string, fileAt: (place: Place) => string, bytes: Uint8Array) => void
 }
 
 /** A descriptor that somebody else opened; it is not closed here. */
@@ -104,7 +106,14 @@ const node: LogFilesShape = {
     stat(path).pipe(
       Effect.map((stats): Place => (stats.isDirectory() ? "directory" : stats.isFile() ? "file" : "device")),
       Effect.orElseSucceed((): Place => "file")
-    )
+    ),
+  appendSync: (path, fileAt, bytes) => {
+    const stats = fs.statSync(path, { throwIfNoEntry: false })
+    const place = stats === undefined || stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "device"
+    const file = fileAt(place)
+    fs.mkdirSync(dirname(file), { recursive: true })
+    fs.appendFileSync(file, bytes)
+  }
 }
 
 /** The files of this machine, unless something else is provided. */

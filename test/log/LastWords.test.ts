@@ -7,13 +7,13 @@ import { assert, describe, it } from "@effect/vitest"
 const source = new URL("../../src/", import.meta.url).href
 
 /** Runs a program of its own whose log is `target`, and returns what it left behind. */
-const exitOf = (target: string, ending: string) => {
+const exitOf = (target: string, ending: string, waitMillis = 20) => {
   const program = `
     import * as Effect from "effect/Effect"
     import { AppLog } from "${source}log/AppLog.ts"
     const main = Effect.gen(function*() {
       const log = yield* AppLog
-      yield* Effect.sleep(20)
+      ${waitMillis === 0 ? "" : `yield* Effect.sleep(${waitMillis})`}
       log.info("first")
       yield* Effect.logWarning("last")
       ${ending}
@@ -34,6 +34,16 @@ const messages = (text: string): Array<string> =>
     .map((line) => line.split(" ").slice(1).join(" "))
 
 describe("a process that ends", () => {
+  it("before its log file was opened leaves its records in it, too", () => {
+    const directory = fs.mkdtempSync(join(tmpdir(), "pingap-log-"))
+    const path = join(directory, "new", "app.log")
+    const { status } = exitOf(`${path}?rolling=never`, "process.exit(3)", 0)
+    const text = fs.readFileSync(path, "utf8")
+    fs.rmSync(directory, { recursive: true })
+    assert.strictEqual(status, 3)
+    assert.deepStrictEqual(messages(text), ["INFO first", "WARN last"])
+  })
+
   for (const [how, ending, expected] of [
     ["by itself", "", 0],
     ["at once", "process.exit(3)", 3],

@@ -71,6 +71,10 @@ export class MemoryDisk implements LogFilesShape {
 
   readonly identity: LogFilesShape["identity"] = (path) => Effect.sync(() => String(this.files.get(path)?.id ?? ""))
 
+  readonly appendSync: LogFilesShape["appendSync"] = () => {
+    throw new Error("nothing exits here")
+  }
+
   readonly place: LogFilesShape["place"] = (path) =>
     Effect.sync(() => (this.directories.has(path) ? "directory" : "file"))
 }
