@@ -4,6 +4,7 @@
  * The contract ({@link define} and the hooks), the responses a hook may answer with, the vocabulary of body stages, and
  * the option schemas of the built-in plugins.
  */
+export { isConnectionField, isName, isValue } from "./model/Fields.ts"
 export * as Options from "./plugin/Options.ts"
 export {
   at,

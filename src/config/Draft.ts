@@ -5,7 +5,6 @@
  * A table may stand in one document only; the sections themselves may be spread over several. Nothing is thrown:
  * whatever is wrong is reported at its place and the rest goes on. Spec: config 1.2.
  */
-
 import { didYouMean } from "../model/Suggestion.ts"
 import { KNOWN_KEYS, NAMED_SECTIONS, type NamedSection } from "./ConfigSchema.ts"
 import { type Diagnostic, formatPath, type Severity } from "./Diagnostic.ts"

@@ -6,7 +6,7 @@
  * drops what is replaced; the rest is copied in runs. Text that is the same for every request is joined when the
  * configuration is built.
  */
-import { isName, isValue } from "../model/Fields.ts"
+import { isConnectionField, isName, isValue } from "../model/Fields.ts"
 import * as DynamicValue from "../proxy/DynamicValue.ts"
 import type { Exchange } from "../proxy/Exchange.ts"
 
@@ -83,20 +83,6 @@ const FORWARDING: ReadonlyArray<Entry> = [
   entry("X-Forwarded-Port", "$server_port")
 ]
 
-// Framing and connection management belong to the codec; a configured copy would contradict it.
-const OWNED = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade"
-])
-
 const entriesOf = (texts: ReadonlyArray<string> | undefined): ReadonlyArray<Entry> =>
   (texts ?? []).map(parseEntry).filter((parsed) => typeof parsed !== "string")
 
@@ -108,7 +94,7 @@ const parseEntry = (text: string): Entry | string => {
   const value = text.slice(colon + 1).trim()
   if (!isName(name)) return `invalid header name: ${name}`
   if (!isValue(value)) return `invalid header value: ${value}`
-  if (OWNED.has(name.toLowerCase())) return `header ${name} belongs to the connection and is ignored`
+  if (isConnectionField(name.toLowerCase())) return `header ${name} belongs to the connection and is ignored`
   return entry(name, value)
 }
 

@@ -7,7 +7,6 @@
  * as long as the new generation opens its logs before the old one's scope closes. Without a file, lines are INFO
  * records of the application log.
  */
-
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

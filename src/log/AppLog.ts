@@ -7,7 +7,6 @@
  *
  * The level can be changed while the process runs, also for fibers that are already running.
  */
-
 import * as fs from "node:fs"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"

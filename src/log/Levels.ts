@@ -5,7 +5,6 @@
  * of the reference are understood. Texts are applied in order, later ones on top; parts that are no directive are
  * handed back and change nothing.
  */
-
 import { didYouMean } from "../model/Suggestion.ts"
 
 export type Level = "trace" | "debug" | "info" | "warn" | "error"

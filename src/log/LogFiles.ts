@@ -2,7 +2,6 @@
  * The operations on files that log writers are made of, as a service with a default, so that tests can fill a disk or
  * stop it. Files are opened for appending: several processes and workers may write to the same one.
  */
-
 import * as fs from "node:fs"
 import { dirname } from "node:path"
 import * as Context from "effect/Context"

@@ -20,6 +20,25 @@ export const isName = (name: string): boolean => TOKEN.test(name)
 /** True for text that may be sent as a field value, without line ends, control bytes or characters beyond latin1. */
 export const isValue = (value: string): boolean => VALUE.test(value)
 
+const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade"
+])
+
+/**
+ * True for a name (lower case) that frames a message or belongs to one connection: only a codec writes such a field,
+ * never configuration or a plugin (RFC 9110 7.6.1, 8.6).
+ */
+export const isConnectionField = (lowerName: string): boolean => CONNECTION_FIELDS.has(lowerName)
+
 /** Position of the line of `lowerName` at or after `from`, which must be the start of a line; -1 when there is none. */
 export const indexOfField = (text: string, lowerName: string, from = 0): number => {
   const length = lowerName.length

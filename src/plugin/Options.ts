@@ -109,21 +109,6 @@ export const headers = (description: string) =>
 const invalid = (message: string, input: unknown, options: ConstructorParameters<typeof SchemaIssue.InvalidValue>[2]) =>
   Effect.fail(new SchemaIssue.InvalidValue({ message }, input, options))
 
-// Fields that a codec writes itself from the body it sends: a plugin that set them could make two messages of one.
-const FRAMING: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade"
-])
-
-/** True for fields that belong to the message's framing or to the connection: the proxy alone writes them. */
-export const isFraming = (lowerName: string): boolean => FRAMING.has(lowerName)
-
 /** A place inside a plugin's table. */
 export type Path = ReadonlyArray<string | number>
 

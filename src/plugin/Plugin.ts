@@ -7,7 +7,6 @@
  * on, a response to answer, or an effect of either when it has to wait; the effect is interrupted when the client
  * leaves. An instance, with its state, lives as long as its configuration does not change.
  */
-
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"

@@ -42,7 +42,11 @@ export const run = (options: RunOptions): Effect.Effect<number, Error> =>
       yield* (yield* AccessLog).drain
       yield* (yield* AppLog).drain
     })
-    yield* serving.pipe(Effect.provide(layer(options).pipe(Layer.provide(Layer.succeed(Hurry, signals.second)))))
+    yield* serving.pipe(
+      Effect.provide(layer(options).pipe(Layer.provide(Layer.succeed(Hurry, signals.second)))),
+      // A start that does not come to its end is given up as well.
+      Effect.raceFirst(Deferred.await(signals.second))
+    )
     return 0
   }).pipe(Effect.scoped)
 

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as ByteSize from "../../model/ByteSize.ts"
 import * as Duration from "../../model/Duration.ts"
+import { isConnectionField } from "../../model/Fields.ts"
 import { binary, type LocalResponse } from "../../proxy/Response.ts"
 import * as Options from "../Options.ts"
 import { at, define, PluginError, type RequestHook } from "../Plugin.ts"
@@ -81,11 +82,11 @@ const maxAgeSeconds = Effect.fnUntraced(function* (text: string) {
 
 const fileHeaders = Effect.fnUntraced(function* (options: Decoded) {
   for (const [index, header] of options.headers.entries()) {
-    if (Options.isFraming(header.lowerName)) {
+    if (isConnectionField(header.lowerName)) {
       yield* Options.notice(["headers", index], `${header.name} is written by the proxy alone, the line is left out`)
     }
   }
-  return options.headers.filter((header) => !Options.isFraming(header.lowerName))
+  return options.headers.filter((header) => !isConnectionField(header.lowerName))
 })
 
 /** Options as they take effect. Exported for tests. */

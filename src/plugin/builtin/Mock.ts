@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { isConnectionField } from "../../model/Fields.ts"
 import { type LocalResponse, respond } from "../../proxy/Response.ts"
 import * as Options from "../Options.ts"
 import { at, define } from "../Plugin.ts"
@@ -23,11 +24,11 @@ const responseOf = Effect.fnUntraced(function* (options: typeof MockOptions.Type
   const usable = status >= 200 && status <= 999
   if (!usable && status !== 0) yield* Options.notice("status", `${status} cannot be sent, 200 is used`)
   for (const [index, header] of headers.entries()) {
-    if (Options.isFraming(header.lowerName)) {
+    if (isConnectionField(header.lowerName)) {
       yield* Options.notice(["headers", index], `${header.name} is written by the proxy itself, the line is left out`)
     }
   }
-  const fields = headers.filter(({ lowerName }) => !Options.isFraming(lowerName))
+  const fields = headers.filter(({ lowerName }) => !isConnectionField(lowerName))
   const bodiless = status === 204 || status === 304
   return respond(
     usable ? status : 200,

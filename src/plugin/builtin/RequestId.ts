@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { isName } from "../../model/Fields.ts"
+import { isConnectionField, isName } from "../../model/Fields.ts"
 import type { Exchange } from "../../proxy/Exchange.ts"
 import * as Ids from "../Ids.ts"
 import * as Options from "../Options.ts"
@@ -57,7 +57,7 @@ export const RequestId = define({
     Effect.gen(function* () {
       const name = options.header_name.trim() || "x-request-id"
       if (!isName(name)) return yield* PluginError.invalid("header_name", "invalid HTTP header name")
-      if (Options.isFraming(name.toLowerCase()) || name.toLowerCase() === "host") {
+      if (isConnectionField(name.toLowerCase()) || name.toLowerCase() === "host") {
         return yield* PluginError.invalid("header_name", `${name} is written by the proxy itself`)
       }
       const lowerName = name.toLowerCase()

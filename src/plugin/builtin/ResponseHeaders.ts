@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { isName } from "../../model/Fields.ts"
+import { isConnectionField, isName } from "../../model/Fields.ts"
 import { Environment, type EnvironmentValues } from "../../platform/Environment.ts"
 import * as DynamicValue from "../../proxy/DynamicValue.ts"
 import type { Exchange } from "../../proxy/Exchange.ts"
@@ -81,7 +81,7 @@ const operationsOf = Effect.fnUntraced(function* (options: typeof ResponseHeader
   const environment = yield* Environment
   const operations: Array<Operation> = []
   const take = Effect.fnUntraced(function* (path: Options.Path, names: ReadonlyArray<string>, operation: Operation) {
-    const framing = names.find(Options.isFraming)
+    const framing = names.find(isConnectionField)
     if (framing === undefined) operations.push(operation)
     else yield* Options.notice(path, `${framing} is written by the proxy itself, the entry is left out`)
   })

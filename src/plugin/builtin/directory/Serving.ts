@@ -4,7 +4,6 @@
  * Owns what it opens until it hands it to the body of the response; from then on the exchange's end closes it at the
  * latest, whatever becomes of the response. {@link Serving.cancel} may come at any time.
  */
-
 import type { BodySource, BodyStream } from "../../../proxy/Body.ts"
 import { DONE, type Exchange } from "../../../proxy/Exchange.ts"
 import type { LocalResponse } from "../../../proxy/Response.ts"
