@@ -16,7 +16,7 @@ const ALLOWED: Record<string, { readonly values: ReadonlyArray<string>; readonly
   // Failures, body flow and the request half of an exchange are the vocabulary of both.
   http1: { values: ["model", "proxy"] },
   proxy: { values: ["model"] },
-  config: { values: ["model"] },
+  config: { values: ["model", "platform"] },
   location: { values: ["model", "proxy"] },
   // The clock drives the data plane's ticker.
   platform: { values: ["proxy"] },

@@ -212,9 +212,8 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
     conf: ServerConf,
     snapshot: Snapshot,
     locations: ReadonlyMap<string, LocationRuntime>,
-    usage: Usage
+    common: Pick<ServerRuntime, "trusted" | "errorPage" | "report" | "retain" | "release">
   ) {
-    const { basic } = snapshot.config
     const names = (conf.locations ?? []).filter((location) => locations.has(location))
     const rules = names.map((location) => ({ ...snapshot.config.locations[location]!, name: location }))
     const routes = Routes.compile(
@@ -227,13 +226,9 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
       name,
       counters: serverCounters.of(name),
       route: routes.route,
-      trusted: IpRules.compile(basic.trusted_proxies ?? IpRules.DEFAULT_TRUSTED),
       measured: (log?.measured ?? false) || names.some((location) => readsMarks(snapshot.config, location)),
       accessLog: log?.write ?? null,
-      errorPage: ErrorPage.compile(basic.error_template, VERSION),
-      report,
-      retain: usage.retain,
-      release: usage.release
+      ...common
     }
     return { name, runtime, addresses: addressesOf(conf), connection: connectionOf(conf) } satisfies ServerEntry
   })
@@ -247,16 +242,24 @@ const makeBuilder: Effect.Effect<Build, never, Plugins | Upstreams | AccessLog> 
     for (const [name, conf] of Object.entries(config.locations)) {
       locations.set(name, yield* buildLocation(name, conf, pools, instances, runner))
     }
+    const { basic } = config
+    const { release, retain } = usage
+    const common = {
+      trusted: IpRules.compile(basic.trusted_proxies ?? IpRules.DEFAULT_TRUSTED),
+      errorPage: ErrorPage.compile(basic.error_template, VERSION),
+      report,
+      retain,
+      release
+    }
     const servers: Array<ServerEntry> = []
     for (const [name, conf] of Object.entries(config.servers)) {
       if (conf.global_certificates) {
         yield* Effect.logError(`servers.${name}: TLS listeners are not supported yet; the server is not started`)
         continue
       }
-      servers.push(yield* buildServer(name, conf, snapshot, locations, usage))
+      servers.push(yield* buildServer(name, conf, snapshot, locations, common))
     }
-    const { release, retain } = usage
-    return { id: ++id, snapshot, servers, locations, graceMillis: config.basic.grace_period, retain, release }
+    return { id: ++id, snapshot, servers, locations, graceMillis: basic.grace_period, retain, release }
   })
 })
 

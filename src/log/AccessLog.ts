@@ -13,13 +13,13 @@ import * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import { Environment } from "../platform/Environment.ts"
+import { absolutePath } from "../platform/HomePath.ts"
 import type { Exchange } from "../proxy/Exchange.ts"
 import { AppLog } from "./AppLog.ts"
 import * as Directive from "./Directive.ts"
 import * as FileWriter from "./FileWriter.ts"
 import * as Format from "./Format.ts"
 import type { OpenTarget } from "./LogFiles.ts"
-import { absolute } from "./Rotation.ts"
 
 /** The log of one server, for the data plane. */
 export interface OpenedLog {
@@ -80,7 +80,7 @@ const make = Effect.fnUntraced(function* (given: Partial<Format.Surroundings>) {
       }
       const { format, file } = Directive.parse(directive)
       if (file === null) return compiled(format, surroundings, (line) => app.info(line))
-      const writer = yield* RcMap.get(writers, { ...file, path: absolute(file.path) })
+      const writer = yield* RcMap.get(writers, { ...file, path: absolutePath(file.path) })
       return compiled(format, surroundings, writer.append)
     }),
     drain: Effect.asVoid(Effect.suspend(() => forEachWriter(writers, (writer) => writer.drain))),

@@ -15,11 +15,12 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import { absolutePath } from "../platform/HomePath.ts"
 import * as FileWriter from "./FileWriter.ts"
 import * as Levels from "./Levels.ts"
 import type { OpenTarget } from "./LogFiles.ts"
 import * as LogRecord from "./LogRecord.ts"
-import { absolute, parseTarget, rollingOf } from "./Rotation.ts"
+import { parseTarget, rollingOf } from "./Rotation.ts"
 import * as Timestamp from "./Timestamp.ts"
 
 type Log = (message: string, fields?: LogRecord.LogFields) => void
@@ -118,7 +119,7 @@ const open = Effect.fnUntraced(function* (options: AppLogOptions) {
   const sink = makeSink({
     append: writer.append,
     drain: writer.drain,
-    targets: Effect.sync(() => (isFile ? [{ path: absolute(path), identity: writer.identity() }] : [])),
+    targets: Effect.sync(() => (isFile ? [{ path: absolutePath(path), identity: writer.identity() }] : [])),
     format,
     environment: [env["RUST_LOG"], env["PINGAP_LOG_LEVEL"]],
     level: options.level ?? ""

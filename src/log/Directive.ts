@@ -23,8 +23,8 @@ export interface Directive {
   readonly file: FileTarget | null
 }
 
-export const DEFAULT_MAX_PENDING = 1_000
-export const DEFAULT_FLUSH_MILLIS = 10_000
+const DEFAULT_MAX_PENDING = 1_000
+const DEFAULT_FLUSH_MILLIS = 10_000
 
 export const parse = (text: string): Directive => {
   const { format, target } = split(text)

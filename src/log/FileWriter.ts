@@ -24,6 +24,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { absolutePath } from "../platform/HomePath.ts"
 import * as LastWords from "./LastWords.ts"
 import { type Chunk, type Counters, LineQueue } from "./LineQueue.ts"
 import { descriptor, type LogFile, LogFileError, LogFiles } from "./LogFiles.ts"
@@ -87,7 +88,7 @@ const CLOSE_MILLIS = 5_000
 /** A file with rotation. `path` may begin with `~`. */
 export const rotated = (path: string, rolling: Rotation.Rolling): Effect.Effect<Destination> =>
   Effect.map(LogFiles, (files) => {
-    const absolute = Rotation.absolute(path)
+    const absolute = absolutePath(path)
     const open = Effect.fnUntraced(function* (now: number) {
       const place = yield* files.place(absolute)
       const current = Rotation.fileAt(absolute, rolling, place, now)

@@ -10,7 +10,7 @@ import { didYouMean } from "../model/Suggestion.ts"
 export type Level = "trace" | "debug" | "info" | "warn" | "error"
 
 /** Position of each level; a record passes a threshold that is not above its own. */
-export const RANK: Readonly<Record<Level | "off", number>> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4, off: 5 }
+const RANK: Readonly<Record<Level | "off", number>> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4, off: 5 }
 
 export interface Levels {
   readonly isEnabled: (level: Level, category: unknown) => boolean

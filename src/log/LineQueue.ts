@@ -13,7 +13,7 @@ export interface Counters {
 }
 
 /** Text that may wait at most, whatever `maxLines` says. */
-export const MAX_CHARS = 4 * 1024 * 1024
+const MAX_CHARS = 4 * 1024 * 1024
 
 export class LineQueue {
   lines = 0

@@ -4,8 +4,7 @@
  * A rotated file carries the period it covers in its name, in UTC: `access.log.2025-01-31`. Rotation renames nothing and
  * removes nothing (`Compression.ts` does, when asked to). All of this is computed from a time that is handed in.
  */
-import { homedir } from "node:os"
-import { basename, dirname, join, resolve } from "node:path"
+import { basename, dirname, join } from "node:path"
 
 export type Rolling = "daily" | "hourly" | "minutely" | "never"
 
@@ -26,10 +25,6 @@ export const parseTarget = (text: string): TargetText => {
 /** What a `rolling` parameter means: daily unless it is one of the others. */
 export const rollingOf = (text: string): Rolling =>
   text === "hourly" || text === "minutely" || text === "never" ? text : "daily"
-
-/** The absolute path, with `~` for the home directory. */
-export const absolute = (path: string, home: string = homedir()): string =>
-  path === "~" ? home : path.startsWith("~/") ? join(home, path.slice(2)) : resolve(path)
 
 // Characters of `2025-01-31T10:20:30.123Z` that tell periods apart.
 const PRECISION = { daily: 10, hourly: 13, minutely: 16 } as const

@@ -38,13 +38,6 @@ describe("rotation", () => {
     assert.strictEqual(Rotation.rollingOf("minutely"), "minutely")
   })
 
-  it("UT2 expands the home directory", () => {
-    assert.strictEqual(Rotation.absolute("~/logs/a.log", "/home/x"), "/home/x/logs/a.log")
-    assert.strictEqual(Rotation.absolute("~", "/home/x"), "/home/x")
-    assert.strictEqual(Rotation.absolute("/~/a", "/home/x"), "/~/a")
-    assert.strictEqual(Rotation.absolute("a.log", "/home/x"), `${process.cwd()}/a.log`)
-  })
-
   it("a period ends where its name changes", () => {
     const rollings = fc.constantFrom("daily" as const, "hourly" as const, "minutely" as const)
     fc.assert(

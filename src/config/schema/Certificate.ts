@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Values from "./Values.ts"
 
 /** Texts of `dns_provider`, lower case, and the provider they name. */
-export const DNS_PROVIDERS = {
+const DNS_PROVIDERS = {
   "": "manual",
   manual: "manual",
   ali: "ali",

@@ -111,7 +111,7 @@ export const HeaderLine = Text.check(
 export const HeaderLines = Schema.Array(HeaderLine).annotate({ expected: "a list of headers such as X-Name: value" })
 
 /** Why a `Name: value` line cannot be a header, or `undefined` when it can. Tells its first word at most. */
-export const headerProblem = (line: string): string | undefined => {
+const headerProblem = (line: string): string | undefined => {
   const colon = line.indexOf(":")
   if (colon === -1) return `header ${line.trim().split(/\s/, 1)[0]} is invalid`
   const name = line.slice(0, colon).trim()

@@ -8,16 +8,16 @@
  */
 import type { Stats } from "node:fs"
 import { readdir, readFile, realpath, stat } from "node:fs/promises"
-import { homedir } from "node:os"
-import { extname, join, resolve } from "node:path"
+import { extname, join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { absolutePath } from "../../platform/HomePath.ts"
 import { ConfigSource, ConfigSourceError } from "../ConfigSource.ts"
 import type { RawDocument } from "../Draft.ts"
 
 /** Largest file that is read as configuration. */
-export const MAX_FILE_BYTES = 64 * 1024 * 1024
+const MAX_FILE_BYTES = 64 * 1024 * 1024
 
 const MAX_DEPTH = 16
 
@@ -32,14 +32,10 @@ export const layer = (path: string): Layer.Layer<ConfigSource> =>
   })
 
 /** The path without its query. */
-export const stripQuery = (path: string): string => path.split("?", 1)[0]!
-
-/** The path with `~` for the home folder, made absolute. */
-export const expandPath = (path: string): string =>
-  resolve(path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path)
+const stripQuery = (path: string): string => path.split("?", 1)[0]!
 
 const readPath = async (path: string): Promise<ReadonlyArray<RawDocument>> => {
-  const absolute = expandPath(path)
+  const absolute = absolutePath(path)
   const stats = await statOf(path, absolute)
   if (stats.isFile()) return [await readDocument(path, absolute, stats)]
   if (!stats.isDirectory()) throw new ConfigSourceError({ file: path, message: "is neither a file nor a folder" })

@@ -17,7 +17,7 @@ const MAX_FORKS = 8
 const MAX_EXPANSION = 64
 
 /** Steps a backtracking match may take in the worst case: about a millisecond. */
-export const BUDGET = 2 ** 20
+const BUDGET = 2 ** 20
 
 /**
  * Length of the longest text on which a search stays within {@link BUDGET}; -1 for patterns that are exponential, or

@@ -5,13 +5,12 @@
  * (opening safely), `Heads` (conditions, ranges, fields), `Listing` (the page) and `Serving` (the order of it all).
  */
 import * as fs from "node:fs"
-import * as os from "node:os"
-import * as nodePath from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as ByteSize from "../../model/ByteSize.ts"
 import * as Duration from "../../model/Duration.ts"
 import { isConnectionField } from "../../model/Fields.ts"
+import { absolutePath } from "../../platform/HomePath.ts"
 import { binary, type LocalResponse } from "../../proxy/Response.ts"
 import * as Options from "../Options.ts"
 import { at, define, PluginError, type RequestHook } from "../Plugin.ts"
@@ -51,11 +50,8 @@ const DirectoryOptions = Schema.Struct({
 
 type Decoded = typeof DirectoryOptions.Type
 
-const expandHome = (path: string): string =>
-  path === "~" || path.startsWith("~/") ? nodePath.join(os.homedir(), path.slice(1)) : path
-
 const openRoot = Effect.fnUntraced(function* (options: Decoded) {
-  const absolute = nodePath.resolve(expandHome(options.path))
+  const absolute = absolutePath(options.path)
   const real = yield* Effect.promise(() => fs.promises.realpath(absolute).catch(() => null))
   if (real === null) yield* Options.notice("path", `${absolute} does not exist`)
   const root: Root = {

@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { homedir, tmpdir } from "node:os"
+import { tmpdir } from "node:os"
 import { dirname, join, relative } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -119,10 +119,4 @@ describe("File", () => {
       assert.match(error.hint ?? "", /chown .* chmod/)
     })
   )
-
-  it("expands the home folder", () => {
-    assert.strictEqual(File.expandPath("~/conf"), join(homedir(), "conf"))
-    assert.strictEqual(File.expandPath("~"), homedir())
-    assert.strictEqual(File.expandPath("~user/conf"), join(process.cwd(), "~user/conf"))
-  })
 })

@@ -60,7 +60,7 @@ const REFERENCE = /\$(?:(\$)|\{([^}]*)\}|([0-9A-Za-z_]+))/g
  * The parts of a replacement in Rust's syntax: `$1`, `${1}`, `$name`, `${name}`, `$$`. A name is as long as it can be
  * (`$1a` is the group `1a`); a group that does not exist inserts nothing.
  */
-export const templateOf = (
+const templateOf = (
   text: string,
   pattern: { readonly groups: number; readonly names: ReadonlyMap<string, number> }
 ): Pattern.Template => {
