@@ -37,5 +37,5 @@ const start = (program) => {
     }
   })
 }
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal))
+for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP"]) process.on(signal, () => child.kill(signal))
 start(node)

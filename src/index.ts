@@ -13,7 +13,9 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as App from "./App.ts"
 import type { ConfigError } from "./config/Config.ts"
-import type { ConfigSource } from "./config/ConfigSource.ts"
+import type { ConfigSource, ConfigSourceError } from "./config/ConfigSource.ts"
+import type { ConfigStore } from "./config/ConfigStore.ts"
+import { ConfigWriter } from "./config/ConfigWriter.ts"
 import * as MemorySource from "./config/source/Memory.ts"
 import { AccessLog } from "./log/AccessLog.ts"
 import { AppLog } from "./log/AppLog.ts"
@@ -24,12 +26,19 @@ import type { BoundAddress, ListenError } from "./server/Listeners.ts"
 export { type HandleOptions, Proxy } from "./App.ts"
 export { Config, ConfigError } from "./config/Config.ts"
 export { ConfigSource, ConfigSourceError } from "./config/ConfigSource.ts"
+export { ConfigConflict, ConfigStore } from "./config/ConfigStore.ts"
+export * from "./config/ConfigWriter.ts"
 export type { Diagnostic } from "./config/Diagnostic.ts"
+export type { Section } from "./config/Draft.ts"
+export type { Layout } from "./config/Layout.ts"
 export * as FileSource from "./config/source/File.ts"
 export * as MemorySource from "./config/source/Memory.ts"
-export { Generations } from "./generation/Generations.ts"
+/** Opens any place that `-c` can name: a file, a folder, etcd. */
+export * as Source from "./config/source/Open.ts"
+export { GenerationError, Generations } from "./generation/Generations.ts"
 export { AccessLog } from "./log/AccessLog.ts"
 export { AppLog } from "./log/AppLog.ts"
+export { Notifications } from "./notification/Notifications.ts"
 export { Timekeeper } from "./platform/Timekeeper.ts"
 export { Plugins } from "./plugin/Plugins.ts"
 export * from "./plugin.ts"
@@ -41,7 +50,7 @@ type AnyPlugin = PluginDefinition<any, any>
 
 export interface ProxyOptions {
   /** The configuration: TOML text, documents, or a source of one's own. */
-  readonly config: MemorySource.Content | Layer.Layer<ConfigSource>
+  readonly config: MemorySource.Content | Layer.Layer<ConfigSource, ConfigSourceError>
   /** Plugins beside the built-in ones, made with `define`. */
   readonly plugins?: ReadonlyArray<AnyPlugin>
 }
@@ -50,7 +59,7 @@ export interface ProxyOptions {
  * A whole proxy: listens, serves, and stops gracefully when its scope closes. Logs go to the loggers of the program.
  * Fails with every finding when the configuration is wrong, or with the first address that cannot be bound.
  */
-export const layer = (options: ProxyOptions): Layer.Layer<App.Proxy, ConfigError | ListenError> => {
+export const layer = (options: ProxyOptions): Layer.Layer<App.Proxy, LayerError> => {
   const { config } = options
   const source = isLayer(config) ? config : MemorySource.layer(config)
   return App.layer.pipe(
@@ -59,10 +68,22 @@ export const layer = (options: ProxyOptions): Layer.Layer<App.Proxy, ConfigError
     Layer.provide(App.config()),
     Layer.provide(Plugins.layer({ extra: options.plugins ?? [] })),
     Layer.provide(source)
-  ) as Layer.Layer<App.Proxy, ConfigError | ListenError>
+  ) as Layer.Layer<App.Proxy, LayerError>
 }
 
-const isLayer = (config: ProxyOptions["config"]): config is Layer.Layer<ConfigSource> => Layer.isLayer(config)
+type LayerError = ConfigError | ConfigSourceError | ListenError
+
+const isLayer = (config: ProxyOptions["config"]): config is Layer.Layer<ConfigSource, ConfigSourceError> =>
+  Layer.isLayer(config)
+
+/** Writes configuration into a store, checked with what the built-in plugins and these know. */
+export const configWriter = (
+  options: Pick<ProxyOptions, "plugins"> = {}
+): Layer.Layer<ConfigWriter, never, ConfigStore> =>
+  ConfigWriter.layer.pipe(
+    Layer.provide(App.checks),
+    Layer.provide(Plugins.layer({ extra: options.plugins ?? [] }))
+  ) as Layer.Layer<ConfigWriter, never, ConfigStore>
 
 /** A running proxy for programs without Effect. */
 export interface RunningProxy extends AsyncDisposable {

@@ -7,7 +7,6 @@ import { dirname, join, relative, resolve } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { parse as parseToml } from "smol-toml"
 import { pages } from "../.ci/reference/pages.mjs"
 import { WITHOUT_EFFECT } from "../.ci/reference/words.mjs"
 import { HELP, TEMPLATE } from "../src/cli/Arguments.ts"
@@ -16,8 +15,7 @@ import { formatAll } from "../src/config/Diagnostic.ts"
 import { decode } from "../src/config/Snapshot.ts"
 import * as Format from "../src/log/Format.ts"
 import { builtinInstances, builtins } from "../src/plugin/builtin/index.ts"
-import { builtinNames } from "../src/plugin/PluginChecks.ts"
-import { Plugins, type Problem, type Table } from "../src/plugin/Plugins.ts"
+import { builtinNames, Plugins, type Problem, type Table } from "../src/plugin/Plugins.ts"
 import * as ContextValue from "../src/proxy/ContextValue.ts"
 import * as DynamicValue from "../src/proxy/DynamicValue.ts"
 import * as failures from "../src/proxy/Failure.ts"
@@ -112,30 +110,7 @@ describe("generated pages", () => {
 })
 
 /** Described as without effect for good. */
-const NEVER: ReadonlySet<string> = new Set(["work_stealing", "listener_tasks_per_fd"])
-
-describe("JSON schema", () => {
-  const schema = JSON.parse(generated.get("config.schema.json")!) as JsonSchema
-  const problemsOf = (toml: string): Array<string> => validate(schema, schema, parseToml(toml), "")
-
-  for (const file of filesBelow("conf").filter((path) => path.endsWith(".toml"))) {
-    it(`accepts ${file}`, () => assert.deepStrictEqual(problemsOf(read(file)), []))
-  }
-
-  it.each([
-    ["a number for a duration", '[upstreams.a]\naddrs = ["a:1"]\nread_timeout = 10', "/upstreams/a/read_timeout"],
-    ["a missing key", "[servers.a]\n", "/servers/a"],
-    ["an option of the wrong type", '[plugins.a]\ncategory = "mock"\nstatus = "200"', "/plugins/a/status"],
-    ["a plugin without category", "[plugins.a]\npath = 1", "/plugins/a"],
-    ["a number out of range", '[servers.a]\naddr = "a:1"\nmax_header_count = 0', "/servers/a/max_header_count"]
-  ])("refuses %s", (_, toml, place) => {
-    const problems = problemsOf(toml)
-    assert.isTrue(
-      problems.some((problem) => problem.startsWith(`${place}:`)),
-      problems.join("\n")
-    )
-  })
-})
+const NEVER: ReadonlySet<string> = new Set(["work_stealing", "listener_tasks_per_fd", "auto_restart_check_interval"])
 
 describe("links", () => {
   for (const document of documents) {
@@ -300,92 +275,4 @@ function propertiesOf(schema: object): Array<string> {
   if ("fields" in schema) return Object.keys(schema.fields as object)
   // A struct with further keys of any name.
   return "schema" in schema ? propertiesOf(schema.schema as object) : []
-}
-
-interface JsonSchema {
-  readonly [keyword: string]: unknown
-}
-
-/** The part of JSON Schema 2020-12 that the document uses. An unknown keyword fails the test. */
-const validate = (whole: JsonSchema, schema: JsonSchema, value: unknown, at: string): Array<string> => {
-  const problems: Array<string> = []
-  const child = (inner: unknown, of: unknown, place: string): void => {
-    problems.push(...validate(whole, inner as JsonSchema, of, place))
-  }
-  const record = typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined
-  const properties = (schema["properties"] ?? {}) as Readonly<Record<string, unknown>>
-  for (const [keyword, rule] of Object.entries(schema)) {
-    switch (keyword) {
-      case "$ref":
-        child((whole["$defs"] as JsonSchema)[String(rule).replace("#/$defs/", "")], value, at)
-        break
-      case "type":
-        if (!hasType(String(rule), value)) problems.push(`${at}: is no ${rule}`)
-        break
-      case "properties":
-        for (const [key, inner] of Object.entries(record ?? {})) {
-          if (Object.hasOwn(properties, key)) child(properties[key], inner, `${at}/${key}`)
-        }
-        break
-      case "additionalProperties":
-        for (const [key, inner] of Object.entries(record ?? {})) {
-          if (!Object.hasOwn(properties, key) && typeof rule === "object") child(rule, inner, `${at}/${key}`)
-        }
-        break
-      case "required":
-        for (const key of rule as Array<string>) {
-          if (record !== undefined && !Object.hasOwn(record, key)) problems.push(`${at}: ${key} is missing`)
-        }
-        break
-      case "items":
-        if (Array.isArray(value)) for (const [i, item] of value.entries()) child(rule, item, `${at}/${i}`)
-        break
-      case "anyOf":
-        if ((rule as Array<JsonSchema>).every((inner) => validate(whole, inner, value, at).length > 0)) {
-          problems.push(`${at}: fits no alternative`)
-        }
-        break
-      case "allOf":
-        for (const inner of rule as Array<JsonSchema>) child(inner, value, at)
-        break
-      case "if":
-        if (validate(whole, rule as JsonSchema, value, at).length === 0) child(schema["then"], value, at)
-        break
-      case "const":
-        if (value !== rule) problems.push(`${at}: is not ${rule}`)
-        break
-      case "minimum":
-        if (typeof value === "number" && value < Number(rule)) problems.push(`${at}: is below ${rule}`)
-        break
-      case "maximum":
-        if (typeof value === "number" && value > Number(rule)) problems.push(`${at}: is above ${rule}`)
-        break
-      case "minLength":
-        if (typeof value === "string" && value.length < Number(rule)) problems.push(`${at}: is too short`)
-        break
-      case "$schema":
-      case "$defs":
-      case "title":
-      case "description":
-      case "default":
-      case "then":
-        break
-      default:
-        assert.fail(`the validator does not know ${keyword}`)
-    }
-  }
-  return problems
-}
-
-const hasType = (type: string, value: unknown): boolean => {
-  switch (type) {
-    case "integer":
-      return Number.isInteger(value)
-    case "array":
-      return Array.isArray(value)
-    case "object":
-      return typeof value === "object" && value !== null && !Array.isArray(value)
-    default:
-      return typeof value === type
-  }
 }

@@ -5,6 +5,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Program, ROOT } from "./support/Program.ts"
 
 const PRINTS: Record<string, string> = {
+  "config-writer.ts": `Good morning!
+Good evening!
+pingap.toml:5:1: error: locations.hello.upstream: upstream(nobody) is not found
+Good morning!
+# Says what visitors read first.
+[plugins.greeting]
+category = "mock"
+data = "Good morning!" # until noon
+`,
   "embed.ts": "200 Hello!\n200 Hello!\n429 That was enough.\n",
   "plugin.ts": `You asked for /tea - visits: 1
 You asked for /tea - visits: 2

@@ -1,7 +1,8 @@
 // Renders the reference pages from the program's own schemas and tables. Pure: modules in, texts by path out.
 
-import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import { generate } from "../../src/config/JsonSchema.ts"
+import { notThereYet } from "../../src/plugin/builtin/index.ts"
 import * as Words from "./words.mjs"
 
 const GENERATED =
@@ -19,7 +20,7 @@ export const pages = (modules) => {
   add("errors.md", errors(failures))
   add("access-log.md", accessLog(Format, ContextValue))
   add("cli.md", commandLine(HELP))
-  result.set("config.schema.json", jsonSchema(ConfigSchema.ConfigSchema, builtins))
+  result.set("config.schema.json", `${JSON.stringify(generate(builtins, notThereYet), null, 2)}\n`)
   same(
     "plugins",
     Object.keys(Words.PLUGINS),
@@ -33,7 +34,7 @@ export const pages = (modules) => {
 const configuration = (sections, DynamicValue) => [
   "# Configuration",
   "",
-  "One TOML file, or a folder whose `.toml` files are read together, sub-folders included. An item such as `[locations.root]` stands in one file; sections may be spread over several. Keys that nobody knows are reported with their place, and with what was probably meant.",
+  "One TOML file, or a folder whose `.toml` files are read together, sub-folders included. An item such as `[locations.root]` stands in one file; sections may be spread over several. Keys that nobody knows are reported with their place, and with what was probably meant. Where else it may come from, etcd, HCL and KDL among it, is in the [guide](../guide/configuration.md).",
   "",
   "- **ours** marks what Pingap does not have.",
   "- **no effect yet** marks what is read and checked so that a Pingap configuration loads, and does nothing in this version.",
@@ -393,35 +394,8 @@ const commandLine = (help) => [
   help.trimEnd(),
   "```",
   "",
-  "In a checkout, `pingap` is `node dist/main.js`. Options of Pingap that are not in this text are known and refused, because what is behind them does not exist yet; `--autoreload` and `--autorestart` are accepted with a warning and do nothing."
+  "In a checkout, `pingap` is `node dist/main.js`. Options of Pingap that are not in this text are known and refused, because what is behind them does not exist yet. Places, layouts and live changes: [configuration](../guide/configuration.md)."
 ]
-
-// ---- JSON schema
-
-const jsonSchema = (ConfigSchema, builtins) => {
-  const document = Schema.toJsonSchemaDocument(ConfigSchema)
-  const definitions = structuredClone(document.definitions)
-  // A plugin's options depend on its category.
-  const { allOf: _, ...plugin } = definitions.Plugin
-  definitions.Plugin = {
-    ...plugin,
-    allOf: builtins.map(({ category }) => ({
-      if: { properties: { category: { const: category } } },
-      // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
-      then: { $ref: `#/$defs/Plugin.${category}` }
-    }))
-  }
-  for (const { category, description, options } of builtins) {
-    definitions[`Plugin.${category}`] = { ...Schema.toJsonSchemaDocument(options).schema, description }
-  }
-  const schema = {
-    $schema: "https://json-schema.org/draft/2020-12/schema",
-    title: "Configuration of pingap-effect",
-    ...document.schema,
-    $defs: definitions
-  }
-  return `${JSON.stringify(schema, null, 2)}\n`
-}
 
 // ---- text
 

@@ -7,9 +7,12 @@ export { WITHOUT_EFFECT } from "../../src/config/Unsupported.ts"
 /** Keys that do only part of what their meaning says. */
 export const PARTLY = {
   basic: {
-    log_level: "A change is followed while the process runs.",
-    log_format_json: "Read at start.",
-    log_buffered_size: "Read at start; for `--log <file>` only."
+    name: "Notifications carry it.",
+    webhook:
+      "http or https, with user and password in it if need be. See [webhooks](../guide/configuration.md#webhooks).",
+    webhook_notifications:
+      'In this version `"diff_config"`, `"reload_config"` and `"reload_config_fail"` occur; the other categories are accepted.',
+    log_buffered_size: "For `--log <file>` only."
   },
   servers: {
     global_certificates: "TLS is not there yet: a server with `true` is not started, and the log says so."
@@ -30,13 +33,14 @@ export const PARTLY = {
   certificates: {},
   storages: {
     category: "A storage may be included whatever its category is.",
-    secret: "In this version nothing is decrypted: the text is inserted as it is, with a warning."
+    secret: "`$ENV:NAME` is the content of a variable. See [secrets](../guide/configuration.md#secrets)."
   }
 }
 
 /** What each section is for, in front of its table. */
 export const SECTIONS = {
-  basic: "What concerns the whole process. One table, `[basic]`.",
+  basic:
+    "What concerns the whole process. One table, `[basic]`. All of it is followed while the process runs, except what [needs a restart](../guide/configuration.md#what-needs-a-restart).",
   servers: "Addresses to listen on, and the locations behind them. One table a server, `[servers.<name>]`.",
   locations:
     "Which requests, what happens to them, and where they go: `[locations.<name>]`. A server asks its locations in descending order of `weight`; the first that matches takes the request.",
@@ -44,9 +48,9 @@ export const SECTIONS = {
   plugins:
     "Instances of plugins: `[plugins.<name>]`. `category` names the implementation; the other keys are its options, see [plugins](plugins/README.md). A location lists instances by name. `pingap:ping` and `pingap:requestId` exist without configuration.",
   certificates:
-    "Certificates: `[certificates.<name>]`. Read and checked so that a Pingap configuration loads; TLS listeners are not there yet.",
+    "Certificates: `[certificates.<name>]`. Read and checked, with the files that they name, so that a Pingap configuration loads; TLS listeners are not there yet.",
   storages:
-    "Pieces of text that servers, locations and upstreams include: `[storages.<name>]`. The `value` of an included storage is TOML, its keys go into the table that includes it, over keys of the same name."
+    "Pieces of text that servers, locations and upstreams include: `[storages.<name>]`. The `value` of an included storage is TOML, its keys go into the table that includes it, over keys of the same name. It may be encrypted."
 }
 
 /** Where an option of a plugin is ours and unknown to Pingap. */

@@ -6,19 +6,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { VERSION } from "../platform/Version.ts"
 import * as Arguments from "./Arguments.ts"
+import { print, survive } from "./Output.ts"
 
 /** Runs the program that `argv` (without node and script) asks for, and sets the exit code when it has ended. */
 export const run = (argv: ReadonlyArray<string>): void => {
+  survive()
   const command = Arguments.parse(argv, process.env)
   if (command instanceof Arguments.UsageError) {
     process.stderr.write(`pingap: ${command.message}\nTry 'pingap --help'.\n`)
     process.exitCode = 2
-    return
-  }
-  if (command.kind === "print") {
-    process.stdout.write(
-      command.what === "help" ? Arguments.HELP : command.what === "version" ? `pingap ${VERSION}\n` : Arguments.TEMPLATE
-    )
     return
   }
   Effect.runCallback(Effect.flatten(load(command)), {
@@ -34,15 +30,22 @@ export const run = (argv: ReadonlyArray<string>): void => {
 }
 
 // Commands are loaded when they are asked for: starting the proxy does not pay for checking it.
-const load = (
-  command: Exclude<Arguments.Command, { readonly kind: "print" }>
-): Effect.Effect<Effect.Effect<number, Error>> =>
-  command.kind === "test"
-    ? Effect.map(
-        Effect.promise(() => import("./command/Test.ts")),
-        (module) => module.test(command)
-      )
-    : Effect.map(
-        Effect.promise(() => import("./command/Run.ts")),
-        (module) => module.run(command)
-      )
+const load = (command: Arguments.Command): Effect.Effect<Effect.Effect<number, Error>> =>
+  Effect.promise(async () => {
+    switch (command.kind) {
+      case "print":
+        return Effect.as(print(TEXTS[command.what]), 0)
+      case "run":
+        return (await import("./command/Run.ts")).run(command)
+      case "test":
+        return (await import("./command/Test.ts")).test(command)
+      case "sync":
+        return (await import("./command/Sync.ts")).sync(command)
+      case "schema":
+        return (await import("./command/Schema.ts")).schema
+      case "encrypt":
+        return (await import("./command/Encrypt.ts")).encrypt
+    }
+  })
+
+const TEXTS = { help: Arguments.HELP, version: `pingap ${VERSION}\n`, template: Arguments.TEMPLATE } as const

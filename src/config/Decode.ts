@@ -1,7 +1,5 @@
 /**
- * Decoding of single items: schema issues become diagnostics at the place of the key they are about.
- *
- * Every issue of an item is reported, and a failed item stays out of the result without hiding the others.
+ * Decoding of single items: schema issues become findings at the keys they are about, all of them at once.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -9,14 +7,14 @@ import type * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import { suggest } from "../model/Suggestion.ts"
 import { KNOWN_KEYS, SECTIONS } from "./ConfigSchema.ts"
-import { type Details, type Draft, type Item, kindOf, type Section } from "./Draft.ts"
+import { type Details, type Item, kindOf, type Report, type Section } from "./Draft.ts"
 import type { Path } from "./format/TomlPositions.ts"
 
 type Decoded<S extends Section> = (typeof SECTIONS)[S]["Type"]
 
 const decoder = <T, E>(schema: Schema.Codec<T, E>) => Schema.decodeUnknownResult(schema, { errors: "all" })
 
-const DECODERS: { readonly [S in Section]: (input: unknown) => Result.Result<Decoded<S>, Schema.SchemaError> } = {
+const DECODERS: Readonly<Record<Section, (input: unknown) => Result.Result<Decoded<Section>, Schema.SchemaError>>> = {
   basic: decoder(SECTIONS.basic),
   servers: decoder(SECTIONS.servers),
   locations: decoder(SECTIONS.locations),
@@ -26,19 +24,24 @@ const DECODERS: { readonly [S in Section]: (input: unknown) => Result.Result<Dec
   storages: decoder(SECTIONS.storages)
 }
 
-/** What a configuration without `[basic]` has. */
-export const BASIC_DEFAULTS: Decoded<"basic"> = Schema.decodeSync(SECTIONS.basic)({})
-
-/** Decodes every item of a section that can be decoded; reports the rest. */
-export const section = <S extends Section>(draft: Draft, name: S): Readonly<Record<string, Decoded<S>>> => {
-  // No prototype: names come from the configuration.
-  const decoded: Record<string, Decoded<S>> = Object.create(null)
-  for (const item of draft.items[name].values()) {
-    const result = DECODERS[name](item.table)
-    if (Result.isSuccess(result)) decoded[item.name] = result.success
-    else for (const finding of findings(result.failure.issue, [])) report(draft, item, finding)
+/** Freezes a value with everything in it. */
+const freeze = <T>(value: T): T => {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) freeze(inner)
   }
-  return decoded
+  return value
+}
+
+/** What a configuration without `[basic]` has. */
+export const BASIC_DEFAULTS: Decoded<"basic"> = freeze(Schema.decodeSync(SECTIONS.basic)({}))
+
+/** The decoded value of an item, frozen; without one, everything that is wrong with it has been reported. */
+export const item = (report: Report, subject: Item): Decoded<Section> | undefined => {
+  const result = DECODERS[subject.section](subject.table)
+  if (Result.isSuccess(result)) return freeze(result.success)
+  for (const finding of findings(result.failure.issue, [])) tell(report, subject, finding)
+  return undefined
 }
 
 const MISSING = "missing required key"
@@ -48,28 +51,35 @@ interface Finding extends Details {
   readonly message: string | undefined
 }
 
-const report = (draft: Draft, item: Item, { path, message, expected }: Finding): void => {
+const tell = (report: Report, item: Item, { path, message, expected }: Finding): void => {
   const value = path.reduce<unknown>(
     (inner, step) => (inner as Record<string | number, unknown> | undefined)?.[step],
     item.table
   )
   if (item.section === "plugins" && path[0] === "category" && (value === undefined || value === "")) {
-    const expected = "the name of a plugin implementation"
-    draft.about("error", item, path, `category of ${item.name} can not be empty`, {
-      expected,
-      hint: misspelt(item, "category")
+    // Nobody knows the keys of a plugin without category: nothing else is said about a misspelt one.
+    const written = value === undefined ? strangeKey(item, "category") : undefined
+    report.about("error", item, written === undefined ? path : [written], `category of ${item.name} can not be empty`, {
+      expected: "the name of a plugin implementation",
+      hint: written === undefined ? undefined : 'did you mean "category"?'
     })
   } else if (message === MISSING) {
-    draft.about("error", item, path, message, { hint: misspelt(item, String(path.at(-1))) })
-  } else draft.about("error", item, path, message ?? `wrong type, found ${kindOf(value)}`, { expected })
+    report.about("error", item, path, message, { hint: misspelt(item, String(path.at(-1))) })
+  } else report.about("error", item, path, message ?? `wrong type, found ${kindOf(value)}`, { expected })
 }
 
 // A missing key is often there, under a name that means nothing.
 const misspelt = (item: Item, key: string): string | undefined => {
-  const known = KNOWN_KEYS[item.section]
-  const strange = Object.keys(item.table).filter((written) => known?.includes(written) !== true)
-  const written = suggest(key, strange)
+  const written = strangeKey(item, key)
   return written === undefined ? undefined : `${JSON.stringify(written)} may be meant to be this key`
+}
+
+const strangeKey = (item: Item, key: string): string | undefined => {
+  const known = KNOWN_KEYS[item.section]
+  return suggest(
+    key,
+    Object.keys(item.table).filter((written) => known?.includes(written) !== true)
+  )
 }
 
 /** The leaves of an issue tree. `expected` comes from the innermost schema or check that has the annotation. */

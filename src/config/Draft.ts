@@ -6,10 +6,12 @@
  * whatever is wrong is reported at its place and the rest goes on. Spec: config 1.2.
  */
 import { didYouMean } from "../model/Suggestion.ts"
-import { KNOWN_KEYS, NAMED_SECTIONS, type NamedSection } from "./ConfigSchema.ts"
+import { NAMED_SECTIONS, type NamedSection } from "./ConfigSchema.ts"
 import { type Diagnostic, formatPath, type Severity } from "./Diagnostic.ts"
-import * as Toml from "./format/Toml.ts"
+import type { Converted } from "./format/Nested.ts"
+import { Places } from "./format/Places.ts"
 import type { Path, Positions, Span } from "./format/TomlPositions.ts"
+import type { Part, Reading } from "./format/TomlReader.ts"
 
 /** A document as its source delivered it. */
 export interface RawDocument {
@@ -22,10 +24,10 @@ export type Section = NamedSection | "basic"
 
 export type Table = Record<string, unknown>
 
-/** A parsed document. */
+/** The part of a document that an item was read from. */
 export interface Origin {
   readonly file: string
-  readonly positions: Positions
+  readonly positions: Pick<Positions, "locate" | "inside" | "lineText">
 }
 
 /** Where something stands. */
@@ -36,18 +38,25 @@ export interface Place {
   readonly text: string
 }
 
-/** One table of the configuration, `[section.name]`, before decoding. */
+/** One table of the configuration, `[section.name]`, before decoding. The same object as before when nothing of it is new. */
 export interface Item {
   readonly section: Section
   readonly name: string
   /** Path of the table in its document. */
   readonly path: Path
   readonly origin: Origin
+  /** The table as it is written; the same object as before when its text is. */
+  readonly written: Table
   /** The table, with the keys of its includes once they are expanded. */
-  table: Table
+  readonly table: Table
   /** Where the keys stand that an include brought. */
-  readonly included: Map<string, () => Place>
+  readonly included: ReadonlyMap<string, () => Place>
 }
+
+const NOTHING: Item["included"] = new Map()
+
+/** The item that a part was found to be: what is read again as the same object needs no second look. */
+const known = new WeakMap<Part, Item>()
 
 /** What a finding says besides its place. */
 export interface Details {
@@ -55,8 +64,13 @@ export interface Details {
   readonly hint?: string | undefined
 }
 
+/** Takes findings about items. `path` is relative to the item. */
+export interface Report {
+  about(severity: Severity, item: Item, path: Path, message: string, details?: Details): void
+}
+
 /** Collects the items of all documents and the findings about them. */
-export class Draft {
+export class Draft implements Report {
   readonly diagnostics: Array<Diagnostic> = []
   readonly items: Readonly<Record<Section, Map<string, Item>>> = {
     basic: new Map(),
@@ -75,18 +89,40 @@ export class Draft {
     this.strict = strict
   }
 
-  /** Parses a document and takes over its items. */
-  add(document: RawDocument): void {
-    const parsed = Toml.parse(document.text)
-    if (parsed._tag === "TomlError") {
+  /** Takes over what was read from a document. */
+  add(document: RawDocument, { errors, parts }: Reading): void {
+    for (const { column, line, message } of errors) {
       this.incomplete = true
-      const span = { line: parsed.line, column: parsed.column, length: 1 }
-      const text = document.text.split("\n", parsed.line)[parsed.line - 1] ?? ""
-      this.report("error", { file: document.file, span, text: text.replace(/\r$/, "") }, "", parsed.message)
-      return
+      const text = document.text.split("\n", line)[line - 1] ?? ""
+      const span = { line, column, length: 1 }
+      this.report("error", { file: document.file, span, text: text.replace(/\r$/, "") }, "", message)
     }
-    const origin = { file: document.file, positions: parsed.positions }
-    for (const [key, value] of Object.entries(parsed.value)) this.addSection(origin, key, value)
+    const places = "placed" in document ? this.addProblems(document as Converted) : undefined
+    for (const part of parts) {
+      const item = known.get(part)
+      if (item?.origin.file === document.file && places === undefined) this.addItem(item)
+      else this.addPart(document.file, part, places)
+    }
+  }
+
+  private addPart(file: string, part: Part, places: Places | undefined): void {
+    const [section, name] = part.path
+    const origin = { file, positions: places ?? part.positions }
+    if (name === undefined) this.addSection(origin, String(section), part.value)
+    else {
+      const item = this.addNamed(origin, section as NamedSection, String(name), part.value)
+      if (item !== undefined && places === undefined) known.set(part, item)
+    }
+  }
+
+  /** Takes over what converting a document found. Returns where its paths stand in the text that was written. */
+  private addProblems({ file, placed, problems, source }: Converted): Places {
+    const places = new Places(source, placed)
+    for (const { hint, message, path, severity, span } of problems) {
+      if (severity === "error") this.incomplete = true
+      this.report(severity, { file, span, text: places.lineText(span.line) }, formatPath(path), message, { hint })
+    }
+    return places
   }
 
   private addSection(origin: Origin, key: string, value: unknown): void {
@@ -96,11 +132,11 @@ export class Draft {
       this.reportAt("warning", origin, [key], "unknown section is ignored", { hint })
     } else if (!isTable(value)) {
       this.reportAt("error", origin, [key], `wrong type, found ${kindOf(value)}`, { expected: "a table" })
-    } else if (named === undefined) this.addItem(origin, "basic", "", ["basic"], value)
+    } else if (named === undefined) this.addItem(itemOf(origin, "basic", "", ["basic"], value))
     else for (const [name, table] of Object.entries(value)) this.addNamed(origin, named, name, table)
   }
 
-  private addNamed(origin: Origin, section: NamedSection, name: string, value: unknown): void {
+  private addNamed(origin: Origin, section: NamedSection, name: string, value: unknown): Item | undefined {
     const path = [section, name]
     if (!isTable(value)) {
       this.reportAt("error", origin, path, `wrong type, found ${kindOf(value)}`, { expected: "a table" })
@@ -108,14 +144,16 @@ export class Draft {
       this.reportAt("error", origin, path, "invalid config name", {
         expected: "a name that is not empty, not a dot or two, and without /, \\ and NUL"
       })
-    } else this.addItem(origin, section, name, path, value)
+    } else return this.addItem(itemOf(origin, section, name, path, value))
+    return undefined
   }
 
-  private addItem(origin: Origin, section: Section, name: string, path: Path, table: Table): void {
+  private addItem(item: Item): Item {
+    const { name, origin, path, section } = item
     const other = this.items[section].get(name)
     if (other === undefined) {
-      this.items[section].set(name, { section, name, path, origin, table, included: new Map() })
-      return
+      this.items[section].set(name, item)
+      return item
     }
     const first = other.origin.positions.locate(path).span
     this.reportAt(
@@ -124,6 +162,12 @@ export class Draft {
       path,
       `table is already defined at ${other.origin.file}:${first.line}:${first.column}`
     )
+    return item
+  }
+
+  /** Puts what includes bring into an item. */
+  expand(item: Item, table: Table, included: Item["included"]): void {
+    this.items[item.section].set(item.name, { ...item, table, included })
   }
 
   /** The item of that name. */
@@ -157,7 +201,7 @@ export class Draft {
   report(severity: Severity, place: Place, path: string, message: string, details: Details = {}): void {
     const { line, column, length } = place.span
     this.diagnostics.push({
-      severity: this.strict ? "error" : severity,
+      severity: this.strict && severity === "warning" ? "error" : severity,
       file: place.file,
       line,
       column,
@@ -189,30 +233,17 @@ export class Draft {
     const expected = `the name of a configured ${kind}`
     this.about(severity, item, path, `${kind}(${name}) is not found${effect}`, { expected, hint })
   }
-
-  /** True when something is wrong with exactly that path. */
-  hasError(path: Path): boolean {
-    const text = formatPath(path)
-    return this.diagnostics.some((diagnostic) => diagnostic.severity === "error" && diagnostic.path === text)
-  }
-
-  /** Warns about keys that mean nothing. Spec: config 17, item 1. */
-  reportUnknownKeys(item: Item): void {
-    const known = KNOWN_KEYS[item.section]
-    if (known === undefined) return
-    for (const key of Object.keys(item.table)) {
-      if (known.includes(key)) continue
-      const hint = MOVED.get(`${item.section}.${key}`) ?? didYouMean(key, known)
-      this.about("warning", item, [key], "unknown key is ignored", { hint })
-    }
-  }
 }
 
-// Keys that the reference's sample file shows although its program does not know them. Spec: config 4.
-const MOVED: ReadonlyMap<string, string> = new Map([
-  ["basic.cache_directory", "a plugin of category cache has the key directory for this"],
-  ["basic.cache_max_size", "a plugin of category cache has the key max_size for this"]
-])
+const itemOf = (origin: Origin, section: Section, name: string, path: Path, table: Table): Item => ({
+  section,
+  name,
+  path,
+  origin,
+  written: table,
+  table,
+  included: NOTHING
+})
 
 export const isTable = (value: unknown): value is Table =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)

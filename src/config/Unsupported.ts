@@ -4,12 +4,11 @@
  *
  * An entry goes when its feature comes; the reference pages mark the same keys.
  */
-import type { Draft, Item } from "./Draft.ts"
+import type { Item, Report, Section } from "./Draft.ts"
 
 /** Keys without effect in this version, per section; `*` stands for all of a section's. */
-export const WITHOUT_EFFECT: Readonly<Record<string, ReadonlyArray<string>>> = {
+export const WITHOUT_EFFECT: Readonly<Record<Section, ReadonlyArray<string>>> = {
   basic: [
-    "name",
     "pid_file",
     "error_log",
     "upgrade_sock",
@@ -17,12 +16,8 @@ export const WITHOUT_EFFECT: Readonly<Record<string, ReadonlyArray<string>>> = {
     "group",
     "threads",
     "graceful_shutdown_timeout",
-    "webhook",
-    "webhook_type",
-    "webhook_notifications",
     "sentry",
-    "pyroscope",
-    "auto_restart_check_interval"
+    "pyroscope"
   ],
   servers: [
     "threads",
@@ -70,34 +65,33 @@ export const WITHOUT_EFFECT: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 // Nothing that anybody relies on changes without these: they inform, or belong to options that are refused themselves.
-const SILENT = new Set(["name", "pid_file", "error_log", "upgrade_sock", "user", "group", "created_at", "remark"])
+const SILENT = new Set(["pid_file", "error_log", "upgrade_sock", "user", "group", "created_at", "remark"])
 
-/** Warns about every key and value of a draft that asks for something that is not there yet. */
-export const report = (draft: Draft): void => {
-  for (const [section, keys] of Object.entries(WITHOUT_EFFECT)) {
-    for (const item of draft.items[section as keyof typeof draft.items].values()) {
-      if (keys[0] === "*") {
-        draft.about("warning", item, [], "has no effect in this version")
-        continue
-      }
-      for (const key of keys) {
-        if (asksForSomething(item.table[key]) && !SILENT.has(key))
-          draft.about("warning", item, [key], "has no effect in this version")
-      }
+/** Whether a key that is set has a warning that it does nothing. */
+export const isReported = (section: Section, key: string): boolean =>
+  WITHOUT_EFFECT[section].includes(key) && !SILENT.has(key)
+
+/** Warns about every key and value of an item that asks for something that is not there yet. */
+export const validate = (report: Report, item: Item): void => {
+  const keys = WITHOUT_EFFECT[item.section]
+  if (keys[0] === "*") report.about("warning", item, [], "has no effect in this version")
+  else {
+    for (const key of keys) {
+      if (asksForSomething(item.table[key]) && !SILENT.has(key))
+        report.about("warning", item, [key], "has no effect in this version")
     }
   }
-  for (const item of draft.items.servers.values()) {
-    when(draft, item, "global_certificates", true, "TLS is not supported in this version: the server is not started")
-  }
-  for (const item of draft.items.upstreams.values()) {
+  if (item.section === "servers") {
+    when(report, item, "global_certificates", true, "TLS is not supported in this version: the server is not started")
+  } else if (item.section === "upstreams") {
     const unbuilt = "is not supported in this version: what needs the upstream answers 503"
-    when(draft, item, "discovery", "docker", unbuilt)
-    when(draft, item, "discovery", "transparent", unbuilt)
-    when(draft, item, "alpn", "h2", unbuilt)
-    when(draft, item, "alpn", "h2h1", "works like H1 in this version")
+    when(report, item, "discovery", "docker", unbuilt)
+    when(report, item, "discovery", "transparent", unbuilt)
+    when(report, item, "alpn", "h2", unbuilt)
+    when(report, item, "alpn", "h2h1", "works like H1 in this version")
     const algo = item.table["algo"]
     if (typeof algo === "string" && algo.startsWith("hash")) {
-      draft.about("warning", item, ["algo"], "works like round_robin in this version")
+      report.about("warning", item, ["algo"], "works like round_robin in this version")
     }
   }
 }
@@ -105,7 +99,7 @@ export const report = (draft: Draft): void => {
 // What is off, empty or absent is what this version does.
 const asksForSomething = (value: unknown): boolean => value !== undefined && value !== false && value !== ""
 
-const when = (draft: Draft, item: Item, key: string, value: string | boolean, message: string): void => {
+const when = (report: Report, item: Item, key: string, value: string | boolean, message: string): void => {
   const found = item.table[key]
-  if ((typeof found === "string" ? found.toLowerCase() : found) === value) draft.about("warning", item, [key], message)
+  if ((typeof found === "string" ? found.toLowerCase() : found) === value) report.about("warning", item, [key], message)
 }

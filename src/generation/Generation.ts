@@ -54,6 +54,8 @@ export interface ListenAddress {
   readonly host: string
   readonly port: number
   readonly reusePort: boolean
+  /** Whether an IPv6 wildcard leaves IPv4 to another address of the same port. */
+  readonly ipv6Only: boolean
   /** Idle time before TCP keep-alive probes in milliseconds, 0 for none. */
   readonly keepAliveMillis: number
   readonly maxConnections: number

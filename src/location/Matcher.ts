@@ -2,17 +2,17 @@
  * Finds the location of a request. Spec: config 7; the answer is that of a linear scan over the list in order of
  * descending weight, ties in list order.
  *
- * Locations are sorted once and get a rank. They are then arranged by host (exact, wildcard suffix, regular
- * expression, any) and below that by path (`PathTree.ts`), so that a search asks few of them and ends as soon as no
- * better rank is left. Regular expressions run last, and only those that could still win; one that is tied to the
- * start of the path is looked up by its literal beginning. A search allocates nothing.
+ * Locations have a rank (`Ranks.ts`) and are arranged by host and path (`Arrangement.ts`), so that a search asks few of
+ * them and ends as soon as no better rank is left. Regular expressions run last, and only those that could still win;
+ * one that is tied to the start of the path is looked up by its literal beginning. A search allocates nothing.
  *
- * A matcher is immutable: a changed location means a new one.
+ * A matcher is immutable: a changed location means a new one, which takes over what the change is not about.
  */
-import type { Regex } from "../model/Regex.ts"
-import { type Candidate, NONE, Packer, PathTree, type PathTrees } from "./PathTree.ts"
+import { now, type Sliced } from "../model/Sliced.ts"
+import { type Arrangement, arrange, type Bucket, rearrange } from "./Arrangement.ts"
+import { NONE } from "./PathTree.ts"
 import * as Rules from "./Rules.ts"
-import { type Covering, SuffixTree } from "./SuffixTree.ts"
+import type { Covering } from "./SuffixTree.ts"
 
 export type { LocationRule, RuleError, Subject } from "./Rules.ts"
 export { weight } from "./Rules.ts"
@@ -30,93 +30,56 @@ export interface Compiled {
   readonly matcher: Matcher
   /** Rules that cannot be used. They never match. */
   readonly errors: ReadonlyArray<Rules.RuleError>
+  readonly arrangement: Arrangement
 }
 
 /** Arranges locations, given in the order of the server's list. */
-export const compile = (locations: ReadonlyArray<Rules.LocationRule>): Compiled => {
+export const compile = (locations: ReadonlyArray<Rules.LocationRule>): Compiled => now(compiling(locations))
+
+/** The same, with pauses; `before` is what was compiled from a similar list. */
+export function* compiling(locations: ReadonlyArray<Rules.LocationRule>, before?: Compiled): Sliced<Compiled> {
   const errors: Array<Rules.RuleError> = []
-  const entries: Array<Entry> = []
-  locations.forEach((location, index) => {
-    const rule = Rules.parse(location, index)
-    if ("message" in rule) errors.push(rule)
-    else entries.push({ index, rule })
-  })
-  entries.sort((a, b) => b.rule.weight - a.rule.weight || a.index - b.index)
-  return { matcher: new Index(entries), errors }
-}
-
-interface Entry {
-  readonly index: number
-  readonly rule: Rules.Rule
-}
-
-/** The candidates of some hosts, while they are collected. */
-class Collection {
-  /** Those without a regular expression for the path. */
-  readonly plain = new PathTree()
-  readonly regex = new PathTree()
-
-  add(rule: Rules.Rule, rank: number, hosts: Candidate["hosts"]): void {
-    const { conditions, path } = rule
-    const candidate: Candidate = {
-      rank,
-      exact: path.type === "exact",
-      path: path.type === "regex" ? path.regex : null,
-      hosts,
-      conditions: conditions.length === 0 ? null : conditions
+  const rules: Array<Rules.Rule | null> = []
+  for (const [index, location] of locations.entries()) {
+    if (index % RULES_PER_STEP === 0) yield
+    const rule = parsed.get(location) ?? Rules.parse(location, index)
+    if ("message" in rule) {
+      errors.push(rule)
+      rules.push(null)
+    } else {
+      parsed.set(location, rule)
+      rules.push(rule)
     }
-    if (path.type === "regex") this.regex.add(path.regex.prefix, candidate)
-    else for (const text of path.texts) this.plain.add(text, candidate)
   }
+  const arrangement =
+    (before === undefined ? undefined : yield* rearrange(before.arrangement, rules)) ?? (yield* arrange(rules))
+  return { matcher: new Index(arrangement), errors, arrangement }
 }
 
-/** The same, packed: offsets of the two trees. */
-interface Bucket {
-  readonly plain: number
-  readonly regex: number
-}
+const RULES_PER_STEP = 200
+
+// A reload brings most rules again, as the same objects.
+const parsed = new WeakMap<Rules.LocationRule, Rules.Rule>()
 
 class Index implements Matcher {
-  private readonly trees: PathTrees
-  private readonly any: Bucket
-  private readonly exact: ReadonlyMap<string, Bucket>
-  /** Null without wildcard hosts. */
-  private readonly wildcards: SuffixTree<Bucket> | null
-  /** Candidates that test the host themselves. */
-  private readonly regexHosts: Bucket
-  /** List position of each rank. */
+  private readonly trees: Arrangement["trees"]
+  private readonly any: Arrangement["any"]
+  private readonly exact: Arrangement["exact"]
+  private readonly wildcards: Arrangement["wildcards"]
+  private readonly regexHosts: Arrangement["regexHosts"]
+  private readonly mask: number
   private readonly positions: Int32Array
-  /** Rules that capture, by list position. */
-  private readonly capturing: ReadonlyMap<number, Rules.Rule>
+  private readonly capturing: Arrangement["capturing"]
 
-  /** `entries` are in the order of selection. */
-  constructor(entries: ReadonlyArray<Entry>) {
-    const any = new Collection()
-    const regexHosts = new Collection()
-    const exact = new Map<string, Collection>()
-    const wildcards = new Map<string, Collection>()
-    entries.forEach(({ rule }, rank) => {
-      if (rule.hosts.length === 0) any.add(rule, rank, null)
-      const regexes: Array<Regex> = []
-      for (const host of rule.hosts) {
-        if (host.type === "regex") regexes.push(host.regex)
-        else if (host.type === "exact") memberOf(exact, host.host).add(rule, rank, null)
-        else memberOf(wildcards, host.suffix).add(rule, rank, null)
-      }
-      if (regexes.length > 0) regexHosts.add(rule, rank, regexes)
-    })
-    const packer = new Packer()
-    const pack = ({ plain, regex }: Collection): Bucket => ({ plain: packer.add(plain), regex: packer.add(regex) })
-    this.any = pack(any)
-    this.regexHosts = pack(regexHosts)
-    this.exact = new Map(Array.from(exact, ([host, collection]) => [host, pack(collection)]))
-    const suffixes = Array.from(wildcards, ([suffix, collection]): [string, Bucket] => [suffix, pack(collection)])
-    this.wildcards = suffixes.length === 0 ? null : new SuffixTree(suffixes)
-    this.trees = packer.trees()
-    this.positions = Int32Array.from(entries, (entry) => entry.index)
-    this.capturing = new Map(
-      entries.flatMap(({ index, rule }): Array<[number, Rules.Rule]> => (Rules.captures(rule) ? [[index, rule]] : []))
-    )
+  constructor(arrangement: Arrangement) {
+    this.trees = arrangement.trees
+    this.any = arrangement.any
+    this.exact = arrangement.exact
+    this.wildcards = arrangement.wildcards
+    this.regexHosts = arrangement.regexHosts
+    this.mask = arrangement.ranks.mask
+    this.positions = arrangement.ranks.positions
+    this.capturing = arrangement.capturing
   }
 
   match(subject: Rules.Subject & { readonly path: string }): number {
@@ -139,7 +102,8 @@ class Index implements Matcher {
     best = trees.search(this.any.regex, subject, path, best)
     best = trees.search(this.regexHosts.plain, subject, path, best)
     best = trees.search(this.regexHosts.regex, subject, path, best)
-    return best === NONE ? -1 : this.positions[best]!
+    if (best === NONE) return -1
+    return this.mask === 0 ? this.positions[best]! : best & this.mask
   }
 
   private searchAll(
@@ -161,10 +125,4 @@ class Index implements Matcher {
     const rule = this.capturing.get(index)
     if (rule !== undefined) Rules.capture(rule, subject, path)
   }
-}
-
-const memberOf = (collections: Map<string, Collection>, name: string): Collection => {
-  let collection = collections.get(name)
-  if (collection === undefined) collections.set(name, (collection = new Collection()))
-  return collection
 }

@@ -115,12 +115,17 @@ const HEADER = 4
 
 /** Packed trees. Made by a {@link Packer}. */
 export class PathTrees {
-  private readonly data: Int32Array
-  private readonly lists: ReadonlyArray<ReadonlyArray<Candidate>>
+  readonly data: Int32Array
+  readonly lists: ReadonlyArray<ReadonlyArray<Candidate>>
 
   constructor(data: Int32Array, lists: ReadonlyArray<ReadonlyArray<Candidate>>) {
     this.data = data
     this.lists = lists
+  }
+
+  /** Numbers that the trees take. */
+  get size(): number {
+    return this.data.length
   }
 
   /** The smallest rank below `best` of a candidate of the tree at `offset` that matches, else `best`. */
@@ -166,16 +171,22 @@ const anyHost = (hosts: ReadonlyArray<RegexTest>, host: string): boolean => {
   return false
 }
 
-/** Packs trees one after the other. */
+/** Packs trees one after the other, behind those that are packed already. */
 export class Packer {
-  private data = new Int32Array(1024)
-  private length = 0
-  private readonly lists: Array<ReadonlyArray<Candidate>> = []
+  private data: Int32Array
+  private length: number
+  private readonly lists: Array<ReadonlyArray<Candidate>>
 
-  constructor() {
-    // The first branch is empty and stands for everything that does not exist.
-    this.reserve(HEADER)
-    this.data.fill(NONE, 0, SHAPE)
+  constructor(before?: PathTrees) {
+    this.lists = [...(before?.lists ?? [])]
+    this.length = before?.size ?? 0
+    this.data = new Int32Array(this.length + 1024)
+    if (before !== undefined) this.data.set(before.data)
+    else {
+      // The first branch is empty and stands for everything that does not exist.
+      this.reserve(HEADER)
+      this.data.fill(NONE, 0, SHAPE)
+    }
   }
 
   /** Packs a tree and returns its offset. */

@@ -73,10 +73,15 @@ const make = Effect.fnUntraced(function* (given: Partial<Format.Surroundings>) {
         return yield* FileWriter.make({ destination, maxPending, flushMillis, report })
       })
   })
+  // Every generation opens its logs; what is known about them need not be said again.
+  const seen = new Map<string, string>()
   return {
     open: Effect.fnUntraced(function* (serverName: string, directive: string) {
-      for (const problem of Directive.check(directive)) {
-        app.warn("doubtful access_log", { category: "access_log", server: serverName, problem })
+      if (seen.get(serverName) !== directive) {
+        seen.set(serverName, directive)
+        for (const problem of Directive.check(directive)) {
+          app.warn("doubtful access_log", { category: "access_log", server: serverName, problem })
+        }
       }
       const { format, file } = Directive.parse(directive)
       if (file === null) return compiled(format, surroundings, (line) => app.info(line))

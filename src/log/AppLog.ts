@@ -31,23 +31,27 @@ export interface AppLogShape {
   readonly warn: Log
   readonly error: Log
   readonly isEnabled: (level: Levels.Level, category?: string) => boolean
-  /** Applies `basic.log_level` from now on; empty text means what the environment says. Returns what it rejected. */
-  readonly setLevel: (directives: string) => ReadonlyArray<string>
+  /** Applies settings from now on, those that are given. Returns the level directives that it rejected. */
+  readonly configure: (settings: AppLogSettings) => ReadonlyArray<string>
   /** Everything logged so far is written; from now on every record is written at once. */
   readonly drain: Effect.Effect<void>
   /** The file target, if there is one. */
   readonly targets: Effect.Effect<ReadonlyArray<OpenTarget>>
 }
 
-export interface AppLogOptions {
-  /** `--log`: empty for standard error, else a file as `<path>?rolling=…`. */
-  readonly target?: string
-  /** `basic.log_level`. */
+/** What the configuration says about the log. It can change while the process runs. */
+export interface AppLogSettings {
+  /** `basic.log_level`; empty means what the environment says. */
   readonly level?: string
   /** `basic.log_format_json`. */
   readonly json?: boolean
   /** `basic.log_buffered_size`: below 4096, every record is written at once. */
   readonly bufferBytes?: number
+}
+
+export interface AppLogOptions extends AppLogSettings {
+  /** `--log`: empty for standard error, else a file as `<path>?rolling=…`. */
+  readonly target?: string
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly zone?: Timestamp.Zone
 }
@@ -77,7 +81,7 @@ export class AppLog extends Context.Service<AppLog, AppLogShape>()("pingap/log/A
         warn: via(Effect.logWarning),
         error: via(Effect.logError),
         isEnabled: () => true,
-        setLevel: () => [],
+        configure: () => [],
         drain: Effect.void,
         targets: Effect.succeed([])
       }
@@ -93,9 +97,10 @@ export class AppLog extends Context.Service<AppLog, AppLogShape>()("pingap/log/A
             append: (line) => lines.push(line.slice(line.indexOf(" ") + 1)),
             drain: Effect.void,
             targets: Effect.succeed([]),
-            format: LogRecord.text(Timestamp.make(() => 0)),
+            timestamps: Timestamp.make(() => 0),
             environment: [],
-            level
+            settings: { level },
+            batch: () => {}
           })
         )
       )
@@ -103,26 +108,29 @@ export class AppLog extends Context.Service<AppLog, AppLogShape>()("pingap/log/A
 }
 
 const open = Effect.fnUntraced(function* (options: AppLogOptions) {
-  const { target = "", bufferBytes = 0, env = process.env } = options
+  const { target = "", env = process.env } = options
   const isSyslog = target.startsWith("syslog://")
   const isFile = target !== "" && !isSyslog
   const { path, rolling } = parseTarget(target)
   const timestamps = Timestamp.make(options.zone)
-  const format = options.json === true ? LogRecord.json(timestamps) : LogRecord.text(timestamps)
+  const batching = (bufferBytes = 0): FileWriter.Batching => ({
+    flushMillis: isFile && bufferBytes >= MIN_BUFFER ? BUFFERED_MILLIS : 0,
+    batchChars: Math.max(bufferBytes, MIN_BUFFER)
+  })
   const writer = yield* FileWriter.make({
     destination: isFile ? yield* FileWriter.rotated(path, rollingOf(rolling)) : FileWriter.stream("stderr", 2),
     maxPending: MAX_PENDING,
-    flushMillis: isFile && bufferBytes >= MIN_BUFFER ? BUFFERED_MILLIS : 0,
-    batchChars: Math.max(bufferBytes, MIN_BUFFER),
-    report: isFile ? reportToStderr(format) : () => undefined
+    ...batching(options.bufferBytes),
+    report: isFile ? reportToStderr(LogRecord.text(timestamps)) : () => undefined
   })
   const sink = makeSink({
     append: writer.append,
     drain: writer.drain,
     targets: Effect.sync(() => (isFile ? [{ path: absolutePath(path), identity: writer.identity() }] : [])),
-    format,
+    timestamps,
     environment: [env["RUST_LOG"], env["PINGAP_LOG_LEVEL"]],
-    level: options.level ?? ""
+    settings: options,
+    batch: (bufferBytes) => writer.batch(batching(bufferBytes))
   })
   if (isSyslog) sink.log("warn", "syslog is not available, logging to standard error", { target })
   return sink
@@ -143,10 +151,12 @@ interface SinkOptions {
   readonly append: (line: string) => void
   readonly drain: Effect.Effect<void>
   readonly targets: AppLogShape["targets"]
-  readonly format: LogRecord.RecordFormat
+  readonly timestamps: Timestamp.Timestamps
   /** Directives below those of the configuration. */
   readonly environment: ReadonlyArray<string | undefined>
-  readonly level: string
+  readonly settings: AppLogSettings
+  /** Applies `basic.log_buffered_size`. */
+  readonly batch: (bufferBytes: number) => void
 }
 
 interface Sink {
@@ -155,10 +165,13 @@ interface Sink {
 }
 
 const makeSink = (options: SinkOptions): Sink => {
-  let levels = Levels.compile([...options.environment, options.level])
+  const formatOf = (json = false): LogRecord.RecordFormat =>
+    json ? LogRecord.json(options.timestamps) : LogRecord.text(options.timestamps)
+  let format = formatOf(options.settings.json)
+  let levels = Levels.compile([...options.environment, options.settings.level])
   const log: Sink["log"] = (level, message, fields, millis) => {
     if (!levels.isEnabled(level, fields?.["category"])) return
-    options.append(options.format(millis ?? Date.now(), level, message, fields))
+    options.append(format(millis ?? Date.now(), level, message, fields))
   }
   const warnRejected = () => {
     for (const directive of levels.rejected) log("warn", "ignored a log level", { category: "log", directive })
@@ -172,8 +185,11 @@ const makeSink = (options: SinkOptions): Sink => {
       warn: (message, fields) => log("warn", message, fields),
       error: (message, fields) => log("error", message, fields),
       isEnabled: (level, category) => levels.isEnabled(level, category),
-      setLevel: (directives) => {
-        levels = Levels.compile([...options.environment, directives])
+      configure: ({ bufferBytes, json, level }) => {
+        if (json !== undefined) format = formatOf(json)
+        if (bufferBytes !== undefined) options.batch(bufferBytes)
+        if (level === undefined) return []
+        levels = Levels.compile([...options.environment, level])
         warnRejected()
         return levels.rejected
       },

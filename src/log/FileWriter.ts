@@ -52,15 +52,18 @@ export interface Opened {
   readonly isReplaced: Effect.Effect<boolean>
 }
 
-export interface Options {
+export interface Options extends Batching {
   readonly destination: Destination
   /** Lines that may wait for a file that does not move. */
   readonly maxPending: number
+  readonly report: Report
+}
+
+export interface Batching {
   /** A line waits no longer than this for others to be written with. 0: it does not wait at all. */
   readonly flushMillis: number
   /** This much text is written without waiting for the time. */
   readonly batchChars?: number
-  readonly report: Report
 }
 
 export interface FileWriter {
@@ -70,6 +73,8 @@ export interface FileWriter {
   readonly flush: Effect.Effect<void>
   /** The process is stopping: like `flush`, and from now on every line is written at once. */
   readonly drain: Effect.Effect<void>
+  /** How lines are put together from now on. */
+  readonly batch: (batching: Batching) => void
   readonly counters: Readonly<Counters>
   /** Identity of the file that is open at the moment; empty when none is. */
   readonly identity: () => string
@@ -142,6 +147,13 @@ export const make = (options: Options): Effect.Effect<FileWriter, never, Scope.S
         if (!owner.isFailing) queue.threshold = 1
         return flush(owner)
       }),
+      batch: (batching) => {
+        owner.flushMillis = batching.flushMillis
+        owner.batchChars = batchCharsOf(batching)
+        if (!owner.isFailing && !owner.isDraining) queue.threshold = owner.batchChars
+        // What waits must not wait for a time that does not come any more.
+        owner.awake.openUnsafe()
+      },
       counters: queue.counters,
       identity: () => owner.opened?.file.identity ?? ""
     }
@@ -151,7 +163,8 @@ export const make = (options: Options): Effect.Effect<FileWriter, never, Scope.S
 interface Owner {
   readonly options: Options
   readonly queue: LineQueue
-  readonly batchChars: number
+  flushMillis: number
+  batchChars: number
   readonly awake: Latch.Latch
   readonly ended: Deferred.Deferred<void>
   opened: Opened | null
@@ -168,14 +181,18 @@ interface Owner {
   flushes: Array<Deferred.Deferred<void>>
 }
 
+const batchCharsOf = ({ batchChars = BATCH_CHARS, flushMillis }: Batching): number =>
+  flushMillis === 0 ? 1 : batchChars
+
 const makeOwner = (options: Options): Owner => {
   const awake = Latch.makeUnsafe(false)
-  const batchChars = options.flushMillis === 0 ? 1 : (options.batchChars ?? BATCH_CHARS)
+  const batchChars = batchCharsOf(options)
   const onDrop = (dropped: number) =>
     options.report("error", "log lines dropped", { file: options.destination.name, dropped })
   return {
     options,
     queue: new LineQueue(batchChars, () => awake.openUnsafe(), onDrop),
+    flushMillis: options.flushMillis,
     batchChars,
     awake,
     ended: Deferred.makeUnsafe<void>(),
@@ -213,7 +230,7 @@ const rest = Effect.fnUntraced(function* (owner: Owner) {
   if (owner.flushes.length === 0 && !owner.isClosing) {
     const now = yield* Clock.currentTimeMillis
     const untilEnd = owner.opened === null ? LONGEST_SLEEP : owner.opened.until - now
-    const untilFlush = owner.options.flushMillis === 0 ? LONGEST_SLEEP : owner.options.flushMillis
+    const untilFlush = owner.flushMillis === 0 ? LONGEST_SLEEP : owner.flushMillis
     const wait = owner.isFailing ? owner.retryMillis : Math.min(untilFlush, untilEnd, LONGEST_SLEEP)
     yield* Effect.timeoutOption(owner.awake.await, Math.max(1, wait))
   }

@@ -1,19 +1,36 @@
 /** Guesses which known word a misspelt one stands for. */
 
-/** The candidate that a misspelt word most probably stands for, or `undefined`. */
+/**
+ * The candidate that a misspelt word most probably stands for, or `undefined`: the nearest one, and among equally near
+ * ones that with which the word has the longest beginning in common. Case does not count, nor which of `-` and `_`
+ * joins words.
+ */
 export const suggest = (word: string, candidates: Iterable<string>): string | undefined => {
+  const written = folded(word)
   const limit = Math.max(1, Math.floor(word.length / 3))
   let best: string | undefined
-  let bestDistance = limit + 1
+  let bestDistance = limit
+  let bestCommon = -1
   for (const candidate of candidates) {
-    if (candidate === word || Math.abs(candidate.length - word.length) >= bestDistance) continue
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), bestDistance)
-    if (distance < bestDistance) {
-      best = candidate
-      bestDistance = distance
-    }
+    if (candidate === word || Math.abs(candidate.length - word.length) > bestDistance) continue
+    const known = folded(candidate)
+    const distance = editDistance(written, known, bestDistance + 1)
+    if (distance > bestDistance) continue
+    const common = commonLength(written, known)
+    if (distance === bestDistance && common <= bestCommon) continue
+    best = candidate
+    bestDistance = distance
+    bestCommon = common
   }
   return best
+}
+
+const folded = (word: string): string => word.toLowerCase().replaceAll("-", "_")
+
+const commonLength = (a: string, b: string): number => {
+  let length = 0
+  while (length < a.length && a[length] === b[length]) length++
+  return length
 }
 
 /** A hint for a misspelt word, or `undefined` when nothing is near. */

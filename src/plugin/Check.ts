@@ -123,7 +123,8 @@ const collectUnknownKeys = (issue: SchemaIssue.Issue, path: Path, problems: Arra
       for (const inner of issue.issues) collectUnknownKeys(inner, path, problems)
       return
     case "UnexpectedKey": {
-      const known = issue.ast._tag === "Objects" ? issue.ast.propertySignatures.map(({ name }) => String(name)) : []
+      const own = issue.ast._tag === "Objects" ? issue.ast.propertySignatures.map(({ name }) => String(name)) : []
+      const known = path.length === 1 ? [...own, ...COMMON] : own
       problems.push({ severity: "warning", path, message: UNKNOWN_KEY, ...hintFor(String(path.at(-1)), known) })
     }
   }

@@ -1,24 +1,23 @@
 /**
- * The registry of plugins: which categories exist, what is wrong with a table, and the instances that run.
+ * The registry of plugins: which categories exist, what is wrong with a table, and how an instance is made.
  *
- * An instance is keyed by its name and configuration and counted by the generations that use it: while at least one
- * of them lives, an unchanged table gives the same instance with its state (counters, caches, loops). When the last
- * lets go, its scope closes. `remark` does not count as configuration. A table that cannot be built fails with an
- * error and leaves nothing behind, so that the next generation tries anew. Spec: plugins 1, 5; config 11.
+ * A table that cannot be built fails with an error and leaves nothing behind. Which instances run, and which of them
+ * a reload hands on, is the business of generations. Spec: plugins 1, 5; config 11.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as RcMap from "effect/RcMap"
-import * as Scope from "effect/Scope"
-import { type Builtin, builtins, notThereYet } from "./builtin/index.ts"
+import type * as Scope from "effect/Scope"
+import { type Builtin, builtinInstances, builtins, notThereYet } from "./builtin/index.ts"
 import * as Check from "./Check.ts"
 import * as Options from "./Options.ts"
 import { type Hooks, type PluginDefinition, PluginError } from "./Plugin.ts"
 
 export { type BuiltinInstance, builtinInstances } from "./builtin/index.ts"
 export type { Problem, Table } from "./Check.ts"
+
+/** Names of plugins that exist without configuration. */
+export const builtinNames: ReadonlyArray<string> = builtinInstances.map(({ name }) => name)
 
 /** A plugin at work. */
 export interface Instance {
@@ -44,7 +43,7 @@ export class Plugins extends Context.Service<
     readonly check: (name: string, table: Check.Table) => ReadonlyArray<Check.Problem>
     /** The same, and what building an instance finds; the instance is thrown away. For `-t`. */
     readonly checkEffect: (name: string, table: Check.Table) => Effect.Effect<ReadonlyArray<Check.Problem>>
-    /** The instance of a table, built unless it runs already. It is kept until the surrounding scope closes. */
+    /** Builds an instance; it lives until the surrounding scope closes. */
     readonly instance: (name: string, table: Check.Table) => Effect.Effect<Instance, PluginError, Scope.Scope>
   }
 >()("pingap/plugin/Plugins") {
@@ -86,7 +85,7 @@ const make = Effect.fnUntraced(function* <R>(definitions: ReadonlyArray<Definiti
       return [{ severity: "warning", path, message }]
     }
     const message = `Plugin ${category} not found`
-    return [{ severity: "error", path, message, ...Check.hintFor(category, categories) }]
+    return [{ severity: "error", path, message, ...Check.hintFor(category, [...categories, ...notThereYet]) }]
   }
 
   const build = ({ name, table }: Key): Effect.Effect<Instance, PluginError, R> => {
@@ -108,10 +107,6 @@ const make = Effect.fnUntraced(function* <R>(definitions: ReadonlyArray<Definiti
     )
   }
 
-  const instances = yield* RcMap.make({
-    lookup: (key: Key) => build(key).pipe(Effect.provideService(Options.Notices, logNotice(key.name)))
-  })
-
   return Plugins.of({
     categories,
     check,
@@ -132,13 +127,11 @@ const make = Effect.fnUntraced(function* <R>(definitions: ReadonlyArray<Definiti
       if (built._tag === "Failure") problems.push({ severity: "error", path: [], message: built.failure.message })
       return problems
     }),
-    instance: Effect.fnUntraced(function* (name, { remark: _, ...table }) {
-      const scope = yield* Scope.fork(yield* Effect.scope)
-      return yield* RcMap.get(instances, { name, table }).pipe(
-        Scope.provide(scope),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+    instance: (name, table) =>
+      build({ name, table }).pipe(
+        Effect.provideService(Options.Notices, logNotice(name)),
+        Effect.updateContext((scoped: Context.Context<Scope.Scope>) => Context.merge(context, scoped))
       )
-    })
   })
 })
 

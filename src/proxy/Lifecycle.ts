@@ -105,12 +105,13 @@ const settle = (exchange: Exchange, outcome: LocalResponse | Failure.Failure): v
   "code" in outcome ? fail(exchange, outcome) : respond(exchange, outcome)
 
 const forward = (exchange: Exchange): void => {
+  const { server } = exchange
   const location = exchange.location!
   const upstream =
     exchange.upstreamName !== ""
-      ? location.named(resolveName(exchange, exchange.upstreamName))
+      ? server.upstream(resolveName(exchange, exchange.upstreamName))
       : location.upstreamVariable !== ""
-        ? location.named(exchange.variable(location.upstreamVariable) ?? "")
+        ? server.upstream(exchange.variable(location.upstreamVariable) ?? "")
         : location.upstream
   if (upstream === null) return fail(exchange, Failure.noUpstream)
   exchange.upstream = upstream

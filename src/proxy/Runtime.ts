@@ -46,10 +46,10 @@ export interface LocationRuntime {
   readonly rewrite: ((exchange: Exchange) => Failure | undefined) | null
   /** Fields to send upstream: `exchange.fields` with the location's own applied. Evaluated on every attempt. */
   readonly upstreamFields: ((exchange: Exchange) => string) | null
-  /** The location's upstream; null when it has none or it does not exist. `named` looks up variables and overrides. */
+  /** The location's upstream; null when it has none or it does not exist. */
   readonly upstream: UpstreamRuntime | null
+  /** Variable that names the upstream; empty when none does. */
   readonly upstreamVariable: string
-  readonly named: (name: string) => UpstreamRuntime | null
   readonly early: RequestChain | null
   readonly request: RequestChain | null
   readonly proxyUpstream: RequestChain | null
@@ -65,6 +65,8 @@ export interface LocationRuntime {
 export interface ServerRuntime {
   readonly name: string
   readonly counters: Counters
+  /** The upstream of a name that only the request tells: by a variable, or by a plugin. */
+  readonly upstream: (name: string) => UpstreamRuntime | null
   /** Finds the location of a request and records its captures on the exchange. */
   readonly route: (exchange: Exchange) => LocationRuntime | null
   /** Peers whose forwarding fields count. */

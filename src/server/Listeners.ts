@@ -2,7 +2,8 @@
  * The service that owns listening sockets and the client connections behind them.
  *
  * Follows the generations: an address that stays keeps its socket and connections and only learns of the new server,
- * a new one is bound, one that is gone stops accepting and its connections finish. When the scope closes, nothing is
+ * a new one is bound, one that is gone stops accepting and its connections finish. A server whose new address cannot be
+ * bound stays at its old one until it can. When the scope closes, nothing is
  * accepted any more, idle connections end at once, running exchanges get the grace period, then everything is cut.
  */
 import * as net from "node:net"
@@ -48,6 +49,9 @@ export const Hurry = Context.Reference<Deferred.Deferred<void>>("pingap/server/H
 })
 
 const BACKLOG = 65_535
+/** First wait before an address that was in use is tried again, and the longest. */
+const RETRY_MILLIS = 1_000
+const MAX_RETRY_MILLIS = 30_000
 /** For connections that were cut to say so. They do at once; nothing may keep a process from its end. */
 const CUT_MILLIS = 5_000
 
@@ -79,31 +83,50 @@ export class Listeners extends Context.Service<
       }
 
       const bindAll = Effect.fnUntraced(function* (generation: Generation) {
-        const wanted = new Map<string, { readonly entry: ServerEntry; readonly address: ListenAddress }>()
-        for (const entry of generation.servers) {
-          for (const address of entry.addresses) wanted.set(keyOf(entry.name, address), { entry, address })
+        const wanted = wantedBy(generation)
+        const leaving = new Map(listeners)
+        const keep = (key: string, listener: Listener, entry: ServerEntry): void => {
+          listeners.set(key, listener)
+          listener.serve(generation, entry)
+          wanted.delete(key)
         }
         // First what stays: every listener sees the new generation in the same turn.
         for (const [key, { address, entry }] of wanted) {
-          const listener = listeners.get(key)
-          if (listener !== undefined && Equal.equals(listener.address, address)) listener.serve(generation, entry)
+          const listener = leaving.get(key)
+          if (listener === undefined || !Equal.equals(listener.address, address)) continue
+          leaving.delete(key)
+          keep(key, listener, entry)
         }
-        for (const [key, listener] of listeners) {
-          const next = wanted.get(key)
-          if (next !== undefined && Equal.equals(listener.address, next.address)) continue
-          listeners.delete(key)
+        // Then what another server takes over: the socket goes along.
+        for (const [key, { address, entry }] of wanted) {
+          for (const [old, listener] of leaving) {
+            if (!Equal.equals(listener.address, address)) continue
+            leaving.delete(old)
+            listeners.delete(old)
+            keep(key, listener, entry)
+            break
+          }
+        }
+        const leave = (key: string, listener: Listener): void => {
+          leaving.delete(key)
+          // Another one may have taken its place.
+          if (listeners.get(key) === listener) listeners.delete(key)
           retire(listener)
         }
         const errors: Array<ListenError> = []
         for (const [key, { address, entry }] of wanted) {
-          if (listeners.has(key)) continue
+          for (const [old, listener] of leaving) if (overlap(listener.address, address)) leave(old, listener)
           const listener = new Listener(entry, address, ticker, report)
           const bound = yield* Effect.result(listener.bind)
           if (bound._tag === "Failure") errors.push(bound.failure)
-          else {
-            listener.serve(generation, entry)
-            listeners.set(key, listener)
-          }
+          else keep(key, listener, entry)
+        }
+        // A server that cannot be where it should be goes on where it was.
+        for (const [key, listener] of leaving) {
+          const entry = generation.servers.find(({ name }) => name === listener.label.server)
+          const isStuck = errors.some(({ server }) => server === entry?.name)
+          if (entry !== undefined && isStuck) listener.serve(generation, entry)
+          else leave(key, listener)
         }
         return errors
       })
@@ -111,7 +134,7 @@ export class Listeners extends Context.Service<
       // Held from this call on, while sockets are bound: the next generation may be published meanwhile.
       const apply = (generation: Generation) => {
         generation.retain()
-        return Effect.ensuring(bindAll(generation), Effect.sync(generation.release))
+        return Effect.uninterruptible(Effect.ensuring(bindAll(generation), Effect.sync(generation.release)))
       }
 
       yield* Effect.addFinalizer(() =>
@@ -137,20 +160,33 @@ export class Listeners extends Context.Service<
       const [first] = yield* apply(applied)
       if (first !== undefined) return yield* first
       const serving = yield* SubscriptionRef.make<Serving>({ generation: applied, errors: [] })
+      let errors: ReadonlyArray<ListenError> = []
+      // As a whole or not at all: what was bound is logged and told.
+      const takeOver = Effect.gen(function* () {
+        // Not the one that was announced, which may have been replaced and closed by now: the newest.
+        const generation = generations.current()
+        const isNew = generation !== applied
+        const before = new Map(listeners)
+        const still = yield* apply(generation)
+        applied = generation
+        yield* logChanges(before, listeners)
+        if (isNew) for (const error of still) yield* Effect.logError(error.message, { server: error.server })
+        if (isNew || still.length < errors.length) yield* SubscriptionRef.set(serving, { generation, errors: still })
+        errors = still
+      }).pipe(Effect.uninterruptible)
+      const follow = Effect.gen(function* () {
+        // An earlier announcement may have led to it already.
+        if (generations.current() !== applied) yield* takeOver
+        // Whoever has an address may give it back.
+        for (let wait = RETRY_MILLIS; errors.length > 0; wait = Math.min(2 * wait, MAX_RETRY_MILLIS)) {
+          yield* Effect.sleep(wait)
+          yield* takeOver
+        }
+      })
       yield* generations.changes.pipe(
-        Stream.runForEach(() =>
-          Effect.gen(function* () {
-            // Not the one that was announced, which may have been replaced and closed by now: the newest.
-            const generation = generations.current()
-            if (generation === applied) return
-            applied = generation
-            const errors = yield* apply(generation)
-            for (const error of errors) {
-              yield* Effect.logError(error.message, { server: error.server })
-            }
-            yield* SubscriptionRef.set(serving, { generation, errors })
-          })
-        ),
+        // A newer generation ends the waiting for an address; it does not end the taking over itself.
+        Stream.switchMap(() => Stream.fromEffectDrain(follow)),
+        Stream.runDrain,
         Effect.catchCause((cause) => Effect.logError("Listeners stopped following the configuration", cause)),
         Effect.forkScoped
       )
@@ -168,6 +204,33 @@ export class Listeners extends Context.Service<
     })
   )
 }
+
+const wantedBy = (generation: Generation) => {
+  const wanted = new Map<string, { readonly entry: ServerEntry; readonly address: ListenAddress }>()
+  for (const entry of generation.servers) {
+    for (const address of entry.addresses) wanted.set(keyOf(entry.name, address), { entry, address })
+  }
+  return wanted
+}
+
+/** Whether the system would refuse to have both, as far as it can be told. */
+const overlap = (a: ListenAddress, b: ListenAddress): boolean =>
+  a.port === b.port && (a.port === -1 ? a.host === b.host : a.port !== 0)
+
+const logChanges = Effect.fnUntraced(function* (
+  before: ReadonlyMap<string, Listener>,
+  after: ReadonlyMap<string, Listener>
+) {
+  const [old, now] = [new Set(before.values()), new Set(after.values())]
+  const gone = [...old].filter((listener) => !now.has(listener))
+  const come = [...now].filter((listener) => !old.has(listener))
+  const addresses = new Set(come.map(({ label }) => `${label.server} ${label.address}`))
+  for (const { label } of gone) {
+    // One that was replaced at once is still there for everybody else.
+    if (!addresses.has(`${label.server} ${label.address}`)) yield* Effect.logInfo("not listening any more", label)
+  }
+  for (const { label } of come) yield* Effect.logInfo("listening", label)
+})
 
 const keyOf = (server: string, address: ListenAddress): string => `${server} ${textOf(address)}`
 
@@ -222,7 +285,7 @@ class Listener implements ConnectionOwner {
   // ---- lifecycle
 
   readonly bind: Effect.Effect<void, ListenError> = Effect.callback((resume) => {
-    const { host, port, reusePort } = this.address
+    const { host, ipv6Only, port, reusePort } = this.address
     const onError = (error: NodeJS.ErrnoException): void =>
       resume(
         Effect.fail(
@@ -235,7 +298,7 @@ class Listener implements ConnectionOwner {
       )
     this.server.once("error", onError)
     this.server.listen(
-      port === -1 ? { path: host, backlog: BACKLOG } : { host, port, backlog: BACKLOG, reusePort },
+      port === -1 ? { path: host, backlog: BACKLOG } : { host, port, backlog: BACKLOG, reusePort, ipv6Only },
       () => {
         this.server.off("error", onError)
         // Errors of accepting (no descriptors left) are not the end: Node goes on when there is room.
@@ -280,6 +343,11 @@ class Listener implements ConnectionOwner {
 
   cut(): void {
     for (const connection of this.open) connection.destroy()
+  }
+
+  /** For the log. */
+  get label(): { readonly server: string; readonly address: string } {
+    return { server: this.entry.name, address: textOf(this.address) }
   }
 
   get count(): number {

@@ -1,12 +1,11 @@
 /**
- * The pools of all upstreams, one per configuration value: an upstream whose configuration did not change keeps its
- * pool, with connections and counters, from generation to generation.
+ * How the pool of an upstream is made: backends, a picker, connections. Which pools live, and which of them a reload
+ * hands on, is the business of generations.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 import type { UpstreamConf } from "../config/ConfigSchema.ts"
 import * as Address from "../model/Address.ts"
@@ -23,19 +22,12 @@ export class UpstreamError extends Data.TaggedError("UpstreamError")<{
   readonly message: string
 }> {}
 
-interface PoolKey {
-  readonly name: string
-  readonly conf: Omit<UpstreamConf, "remark">
-  /** `basic.upstream_keepalive_pool_size` */
-  readonly maxIdle: number
-}
-
 export class Upstreams extends Context.Service<
   Upstreams,
   {
     /**
-     * What stands for an upstream while requests run: its pool; released with the scope, closed when nobody holds it
-     * any more. Another layer may put anything there that answers (test/App.test.ts).
+     * What stands for an upstream while requests run: its pool, closed with the scope. Another layer may put anything
+     * there that answers (test/App.test.ts). `maxIdle` is `basic.upstream_keepalive_pool_size`.
      */
     readonly pool: (
       name: string,
@@ -49,38 +41,35 @@ export class Upstreams extends Context.Service<
     Effect.gen(function* () {
       const { ticker } = yield* Timekeeper
       const { report } = yield* Defects
-      const pools = yield* RcMap.make({
-        lookup: ({ conf, maxIdle, name }: PoolKey) =>
-          Effect.acquireRelease(
-            Effect.flatMap(backendsOf(name, conf), (backends) =>
-              Effect.sync(
-                () =>
-                  new Pool(name, backends, RoundRobin.make(backends.map((backend) => backend.weight)), {
-                    connectMillis: conf.connection_timeout,
-                    readMillis: conf.read_timeout,
-                    writeMillis: conf.write_timeout,
-                    idleMillis: conf.idle_timeout,
-                    maxIdle,
-                    keepAliveMillis: conf.tcp_idle ?? 0,
-                    sni: conf.sni,
-                    verify: conf.verify_cert,
-                    ticker,
-                    report,
-                    maxConnections: conf.max_connections,
-                    traced: conf.enable_tracer
-                  })
-              )
-            ),
+      const open = (name: string, conf: UpstreamConf, backends: ReadonlyArray<Backend>, maxIdle: number): Pool =>
+        new Pool(name, backends, RoundRobin.make(backends.map((backend) => backend.weight)), {
+          connectMillis: conf.connection_timeout,
+          readMillis: conf.read_timeout,
+          writeMillis: conf.write_timeout,
+          idleMillis: conf.idle_timeout,
+          maxIdle,
+          keepAliveMillis: conf.tcp_idle ?? 0,
+          sni: conf.sni,
+          verify: conf.verify_cert,
+          ticker,
+          report,
+          maxConnections: conf.max_connections,
+          traced: conf.enable_tracer
+        })
+      return {
+        pool: Effect.fnUntraced(function* (name, conf, maxIdle) {
+          const backends = yield* backendsOf(name, conf)
+          return yield* Effect.acquireRelease(
+            Effect.sync(() => open(name, conf, backends, maxIdle)),
             (pool) => Effect.sync(() => pool.close())
           )
-      })
-      // A remark is no reason to drop connections.
-      return { pool: (name, { remark: _, ...conf }, maxIdle) => RcMap.get(pools, { name, conf, maxIdle }) }
+        })
+      }
     })
   )
 }
 
-const backendsOf = (name: string, conf: PoolKey["conf"]): Effect.Effect<ReadonlyArray<Backend>, UpstreamError> =>
+const backendsOf = (name: string, conf: UpstreamConf): Effect.Effect<ReadonlyArray<Backend>, UpstreamError> =>
   Effect.gen(function* () {
     if (conf.discovery === "docker" || conf.discovery === "transparent") {
       return yield* new UpstreamError({ upstream: name, message: `discovery "${conf.discovery}" is not supported yet` })

@@ -120,7 +120,7 @@ describe("-t", () => {
     assert.include(stderr, 'warning: basic.log_level: "debgu" is taken for a stage, did you mean "debug"?\n')
     assert.include(stderr, "warning: servers.web.access_log: unknown tag {metod}\n")
     assert.include(stderr, "warning: plugins.cors.category: cors is not supported in this version")
-    assert.match(stderr, /\n3 warnings\n$/)
+    assert.match(stderr, /\n3 warnings, 1 hint\n$/)
   })
 
   it("tells a path that does not exist, in one line and a hint", async () => {

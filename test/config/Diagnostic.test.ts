@@ -50,16 +50,61 @@ describe("format", () => {
     ["locations.lo.proxy_set_headers[1]", '  "Cookie: hunter2", 1', '  "******* *******", *'],
     ["locations.lo.plugins[0]", 'plugins = ["auth"]', 'plugins = ["auth"]'],
     ["locations.auth.upstream", 'upstream = "a"', 'upstream = "a"'],
-    ["storages.s.secret", "[storages.secrets]", "[storages.secrets]"]
+    ["storages.s.secret", "[storages.secrets]", "[storages.secrets]"],
+    // The end of base64 is no assignment.
+    ["", " hunter2hunter2==", " **************=="],
+    ["", "hunter2hunter2=", "**************="],
+    ["", 'hunter2hunter2="""', '**************="""'],
+    ["", "tls_key = ", "tls_key = "],
+    // The secret stands behind something else.
+    ["", '[plugins.a] secret = "hunter2"', '[*********] ****** = "*******"'],
+    ["plugins.a.x", 'x = { password = "hunter2" }', 'x = { ******** = "*******" }'],
+    ["plugins.a.category", 'a = { category = "moc", key = "hunter2" }', 'a = { ******** = "***", *** = "*******" }'],
+    ["plugins.a.x", 'password "hunter2" x=1', '******** "*******" *=*'],
+    ["locations.lo.proxy_set_headers[0]", 'h = ["X Api Key: hunter2"]', 'h = ["* *** **** *******"]'],
+    ["locations.lo.proxy_set_headers[0]", 'h = ["X-Foo: Bearer hunter2"]', 'h = ["X-Foo: Bearer *******"]'],
+    // URLs carry credentials under any key.
+    ["servers.web.prometheus_metrics", 'm = "http://u:hunter2@push"', 'm = "http://*********@push"'],
+    ["servers.web.x", 'x = ["https://h?token=hunter2&a=b"]', 'x = ["https://h?token=*******&a=b"]']
   ])("masks secrets: %s in %s", (path, text, shown) => {
     const printed = Diagnostic.format({ ...found, path, column: 1, excerpt: { text, length: 1 } })
     assert.include(printed, `| ${shown}\n`)
     assert.notInclude(printed, "hunter2")
   })
 
+  it("masks what is meant to be a secret", () => {
+    const excerpt = { text: 'webhok = "https://hook/hunter2"', length: 6 }
+    const printed = Diagnostic.format({ ...found, path: "basic.webhok", hint: 'did you mean "webhook"?', excerpt })
+    assert.include(printed, '| webhok = "********************"\n')
+  })
+
+  it("masks URLs in messages", () => {
+    const message = "url parse error: invalid URL, http://user:hunter2@"
+    assert.include(Diagnostic.format({ ...found, message }), "invalid URL, http://***@\n")
+  })
+
+  it("says once what is found in many items at the same place", () => {
+    const inItem = (name: string) => ({ ...found, path: `locations.${name}.upstream` })
+    const other = { ...found, line: 13 }
+    const printed = Diagnostic.formatAll([inItem("a"), inItem("b"), other, inItem("c")])
+    assert.strictEqual(
+      printed,
+      [
+        Diagnostic.format(inItem("a")),
+        "  the same goes for locations.b.upstream and 1 more",
+        Diagnostic.format(other),
+        "4 errors"
+      ].join("\n")
+    )
+    assert.match(
+      Diagnostic.formatAll([inItem("a"), inItem("b"), other], 1),
+      /^ {2}the same goes for .*\nand 1 more\n3 errors$/m
+    )
+  })
+
   it("counts", () => {
     const warning = { ...found, severity: "warning" } as const
-    assert.match(Diagnostic.formatAll([found, found, warning]), /\n2 errors, 1 warning$/)
+    assert.match(Diagnostic.formatAll([found, { ...found, line: 13 }, warning]), /\n2 errors, 1 warning$/)
     assert.match(Diagnostic.formatAll([warning]), /\n1 warning$/)
     assert.strictEqual(Diagnostic.formatAll([]), "")
   })

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { decode } from "../../src/config/Snapshot.ts"
 import type { Generation, ServerEntry } from "../../src/generation/Generation.ts"
@@ -20,7 +21,7 @@ import { eventually, RawClient } from "../support/RawClient.ts"
 const entry = (name: string, host: string): ServerEntry => ({
   name,
   runtime: fakeServer({ name }),
-  addresses: [{ host, port: 0, reusePort: false, keepAliveMillis: 0, maxConnections: 100 }],
+  addresses: [{ host, port: 0, reusePort: false, ipv6Only: false, keepAliveMillis: 0, maxConnections: 100 }],
   connection: {
     limits: REQUEST_LIMITS,
     headMillis: 30_000,
@@ -61,7 +62,9 @@ const publisher = Effect.gen(function* () {
   const published = yield* SubscriptionRef.make(current)
   const layer = Layer.succeed(Generations, {
     current: () => current,
-    changes: SubscriptionRef.changes(published)
+    changes: SubscriptionRef.changes(published),
+    reports: Stream.never,
+    failures: Stream.never
   })
   const publish = Effect.fnUntraced(function* (...servers: ReadonlyArray<ServerEntry>) {
     const old = current

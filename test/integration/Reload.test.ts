@@ -87,10 +87,10 @@ describe("an upstream", () => {
     const broken = (name: string) => `[upstreams.${name}]\naddrs = ["${origin.address}"]\nalpn = "H2"\n`
     await proxy.reload(config({ lo: `upstream = "up"` }, broken("up")))
     assert.strictEqual(JSON.parse(await body(proxy)).origin, "origin")
-    await proxy.logged(/^ERROR .*its previous version goes on name=up/)
+    await proxy.logged(/^ERROR .*its previous version goes on .*name=up/)
     await proxy.reload(config({ lo: `upstream = "other"` }, broken("other")))
     assert.strictEqual(await body(proxy), "503")
-    await proxy.logged(/^ERROR .*what needs it answers 503 name=other/)
+    await proxy.logged(/^ERROR .*what needs it answers 503 .*name=other/)
     // Taken out and put back broken, nothing of it comes back.
     await proxy.reload(config({ lo: `upstream = "up"` }, broken("up")))
     assert.strictEqual(await body(proxy), "503")
@@ -122,7 +122,7 @@ describe("a plugin", () => {
     await proxy.reload(protectedSite("no base64!"))
     assert.match(
       await proxy.logged(/^ERROR/),
-      /basic_auth, base64 decode error .*; its previous version goes on name=login/
+      /basic_auth, base64 decode error .*; its previous version goes on .*name=login/
     )
     assert.deepStrictEqual([(await ask("YTpi")).status, (await ask("YTpj")).status], [200, 401])
     await proxy.reload(protectedSite("YTpj"))
@@ -134,7 +134,7 @@ describe("a plugin", () => {
     const response = await proxy.get("/secret")
     assert.strictEqual(response.status, 503)
     assert.strictEqual(await body(proxy, "/open"), "in")
-    assert.match(await proxy.logged(/^ERROR/), /what needs it answers 503 name=login/)
+    assert.match(await proxy.logged(/^ERROR/), /what needs it answers 503 .*name=login/)
     await proxy.reload(protectedSite("YTpi"))
     assert.strictEqual((await proxy.get("/secret")).status, 401)
   })
@@ -286,6 +286,51 @@ describe("a listener", () => {
     assert.deepStrictEqual(proxy.servers, ["test"])
   })
 
+  it("of a server that cannot move stays until it can", async () => {
+    await using origin = await Origin.start()
+    await using proxy = await TestProxy.start(config({ lo: `plugins = ["m"]` }, mock("m", "one")))
+    using client = await proxy.connect()
+    const moved = config({ lo: `plugins = ["m"]` }, mock("m", "two")).replace("127.0.0.1:0", origin.address)
+    await proxy.reload(moved)
+    await proxy.logged(/^ERROR servers\.test\.addr: cannot listen on .*: the address is in use/)
+    // The old socket, and the connection to it, serve the new configuration.
+    assert.strictEqual(await body(proxy), "two")
+    assert.strictEqual((await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response()).body.toString(), "two")
+    const taken = origin.port
+    await origin[Symbol.asyncDispose]()
+    await eventually(() => proxy.port() === taken, "the new address")
+    assert.lengthOf(proxy.servers, 1)
+    assert.strictEqual(await body(proxy), "two")
+  })
+
+  it("of IPv4 and one of IPv6 share a port, and IPv6 alone takes both", async () => {
+    const free = await Origin.start()
+    const { port } = free
+    await free[Symbol.asyncDispose]()
+    const both = config({ lo: `plugins = ["m"]` }, mock("m", "one")).replace(
+      "127.0.0.1:0",
+      `0.0.0.0:${port},[::]:${port}`
+    )
+    await using proxy = await TestProxy.start(both)
+    assert.deepStrictEqual(proxy.servers, ["test", "test"])
+    const ask = async (host: string): Promise<number> => (await fetch(`http://${host}:${port}/`)).status
+    assert.deepStrictEqual([await ask("127.0.0.1"), await ask("[::1]")], [200, 200])
+    await proxy.reload(both.replace(`0.0.0.0:${port},`, ""))
+    assert.deepStrictEqual(proxy.servers, ["test"])
+    assert.deepStrictEqual([await ask("127.0.0.1"), await ask("[::1]")], [200, 200])
+  })
+
+  it("goes along to a server of another name", async () => {
+    const base = config({ lo: `plugins = ["m"]` }, mock("m", "one"))
+    await using proxy = await TestProxy.start(base)
+    const port = proxy.port("test")
+    using client = await proxy.connect()
+    await proxy.reload(base.replace("[servers.test]", "[servers.other]"))
+    assert.deepStrictEqual([proxy.port("other"), proxy.servers], [port, ["other"]])
+    assert.strictEqual((await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response()).status, 200)
+    assert.isFalse(proxy.log.some((line) => line.includes("listening")))
+  })
+
   it("learns new limits without losing its connections", async () => {
     const locations = { lo: `plugins = ["m"]` }
     await using proxy = await TestProxy.start(config(locations, mock("m", "one")))
@@ -302,14 +347,37 @@ describe("a wrong configuration", () => {
     await using proxy = await TestProxy.start(config({ lo: `plugins = ["m"]` }, mock("m", "one")))
     const { id } = proxy.current
     await proxy.offer(config({ lo: `upstream = "nowhere"` }))
-    assert.match(
-      await proxy.logged(/^WARN configuration is rejected/),
-      /the previous one stays\n?.*memory:\d+:\d+: error: locations\.lo\.upstream: .*nowhere/
-    )
+    await proxy.logged(/^ERROR configuration is rejected, the previous one stays/)
+    await proxy.logged(/^ERROR memory:\d+:\d+: error: locations\.lo\.upstream: .*nowhere/)
     await proxy.offer("[[[")
-    await eventually(() => proxy.log.filter((line) => /rejected/.test(line)).length === 2, "the second refusal")
+    await eventually(
+      () => proxy.log.filter((line) => /^ERROR .*rejected/.test(line)).length === 2,
+      "the second refusal"
+    )
     assert.strictEqual(proxy.current.id, id)
     assert.strictEqual(await body(proxy), "one")
+  })
+
+  it("without any text is one: somebody has emptied a file", async () => {
+    const base = config({ lo: `plugins = ["m"]` }, mock("m", "one"))
+    await using proxy = await TestProxy.start(base)
+    await proxy.offer(" \n\t\n")
+    await proxy.logged(/^ERROR memory: error: is empty/)
+    await proxy.offer([])
+    await proxy.logged(/^ERROR error: there is no configuration any more/)
+    assert.strictEqual(await body(proxy), "one")
+    await proxy.reload(base.replace("one", "two"))
+    assert.strictEqual(await body(proxy), "two")
+  })
+
+  it("without any server is one, unless somebody asks for it", async () => {
+    const base = config({ lo: `plugins = ["m"]` }, mock("m", "one"))
+    await using proxy = await TestProxy.start(base)
+    await proxy.offer(base.slice(base.indexOf("[locations")))
+    await proxy.logged(/^ERROR error: servers: no server is left/)
+    assert.strictEqual(await body(proxy), "one")
+    await proxy.ask()
+    assert.deepStrictEqual(proxy.servers, [])
   })
 
   it("is no obstacle to the next right one", async () => {

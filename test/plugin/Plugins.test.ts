@@ -232,32 +232,6 @@ describe("instance", () => {
     )
   })
 
-  it.effect("is shared while its configuration stays equal, and released with its last user", () =>
-    Effect.gen(function* () {
-      const { plugins, events } = yield* setup
-      const [first, second] = [yield* Scope.make(), yield* Scope.make()]
-      const get = (scope: Scope.Scope, name: string, table: Table) =>
-        Scope.provide(plugins.instance(name, { category: "counter", ...table }), scope)
-
-      const a = yield* get(first, "a", { max: 1, list: [{ app_id: "x", secret: "y" }] })
-      const b = yield* get(first, "b", { max: 1 })
-      assert.notStrictEqual(a.hooks, b.hooks)
-      assert.isUndefined(a.hooks.request?.(fakeExchange()))
-
-      // The next generation: `a` equal but for key order and a remark, `b` changed.
-      const same = yield* get(second, "a", { remark: "new", list: [{ secret: "y", app_id: "x" }], max: 1 })
-      yield* get(second, "b", { max: 2 })
-      assert.strictEqual(same.hooks, a.hooks)
-      assert.strictEqual((same.hooks.request!(fakeExchange()) as LocalResponse).body, "2")
-      assert.deepEqual(events, ["+a/1", "+b/1", "+b/2"])
-
-      yield* Scope.close(first, Exit.void)
-      assert.deepEqual(events.splice(0), ["+a/1", "+b/1", "+b/2", "-b/1"])
-      yield* Scope.close(second, Exit.void)
-      assert.deepEqual(events.sort(), ["-a/1", "-b/2"])
-    })
-  )
-
   it.effect("is tried anew after a failure, while the generation that failed still lives", () =>
     Effect.gen(function* () {
       const attempts: Array<number> = []

@@ -204,8 +204,8 @@ describe("the choice of an upstream", () => {
     for (const [path, choose, location, to] of cases) {
       await using plane = await DataPlane.start({
         backends: [upstream.port],
+        server: { upstream: (name) => (name === "other" ? other.pool : null) },
         location: {
-          named: (name) => (name === "other" ? other.pool : null),
           proxyUpstream: {
             run: (exchange) => {
               choose(exchange)

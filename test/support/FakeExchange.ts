@@ -48,6 +48,7 @@ export const fakeServer = (overrides: Partial<ServerRuntime> = {}): ServerRuntim
   trusted: IpRules.compile(IpRules.DEFAULT_TRUSTED),
   measured: false,
   accessLog: null,
+  upstream: (): UpstreamRuntime | null => null,
   errorPage: (failure) => respond(failure.status, [], failure.message),
   report: (error) => {
     throw error
@@ -69,7 +70,6 @@ export const fakeLocation = (overrides: Partial<LocationRuntime> = {}): Location
   upstreamFields: null,
   upstream: null,
   upstreamVariable: "",
-  named: (): UpstreamRuntime | null => null,
   early: null,
   request: null,
   proxyUpstream: null,

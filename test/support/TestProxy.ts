@@ -138,6 +138,11 @@ export class TestProxy implements AsyncDisposable {
     await eventually(() => Effect.runSync(this.services.listeners.generation) > before, "a new generation")
   }
 
+  /** Asks to read the configuration again, as a signal does. */
+  ask(): Promise<void> {
+    return this.runtime.runPromise(this.services.proxy.reload)
+  }
+
   /** Replaces the configuration and waits for nothing: it may be refused. */
   offer(content: MemorySource.Content): Promise<void> {
     return this.runtime.runPromise(this.source.set(content))

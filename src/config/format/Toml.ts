@@ -38,11 +38,11 @@ export const parse = (text: string): TomlDocument | TomlError => {
   try {
     value = parseToml(text, { maxDepth: MAX_DEPTH, unsafeKeyBehaviour: "throw" })
   } catch (cause) {
-    return cause instanceof TomlSyntaxError
-      ? new TomlError(messageOf(cause, text), cause.line, cause.column)
-      : new TomlError("text cannot be read as TOML", 1, 1)
+    if (!(cause instanceof TomlSyntaxError)) return new TomlError("text cannot be read as TOML", 1, 1)
+    const { column, line } = placeOf(cause, text)
+    return new TomlError(messageOf(cause, text), line, column)
   }
-  if (!deeperThan(MAX_DEPTH, value)) return { _tag: "TomlDocument", value, positions: new Positions(text) }
+  if (!deeperThan(MAX_DEPTH, value)) return { _tag: "TomlDocument", value, positions: Positions.of(text) }
   const { line, column } = findTooDeep(text, MAX_DEPTH)
   return new TomlError(NESTED, line, column)
 }
@@ -58,6 +58,18 @@ const deeperThan = (depth: number, value: unknown): boolean => {
 }
 
 const NESTED = `tables are nested deeper than ${MAX_DEPTH} levels`
+
+// A list that is not closed is noticed where the next line does not go on with it. What is missing is missing behind
+// the last element.
+const placeOf = (error: TomlSyntaxError, text: string): { readonly line: number; readonly column: number } => {
+  const lines = text.split("\n", error.line)
+  const isNoticedLate =
+    error.message.includes("expected comma or end of structure") &&
+    (lines[error.line - 1] ?? "").slice(0, error.column - 1).trim() === ""
+  let line = error.line - 1
+  while (line > 0 && /^\s*(?:#.*)?$/.test(lines[line - 1]!)) line--
+  return isNoticedLate && line > 0 ? { line, column: Math.max(1, lines[line - 1]!.trimEnd().length) } : error
+}
 
 // The library's message is `Invalid TOML document: <what>` followed by an excerpt, which diagnostics draw themselves.
 const messageOf = (error: TomlSyntaxError, text: string): string => {

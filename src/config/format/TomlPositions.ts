@@ -5,7 +5,7 @@
  * The text has been accepted by a TOML parser before, so this pass only has to find its way, not to judge: strings
  * are skipped by their delimiters, other values up to the next comma, bracket, comment or line end.
  */
-import { parse as parseToml } from "smol-toml"
+import { endOfBareKey, lineEnd, skipString, unquote } from "./TomlText.ts"
 
 /** A stretch of one line. Lines and columns count from 1, columns in UTF-16 units as in editors. */
 export interface Span {
@@ -43,27 +43,28 @@ const makeNode = (start: number, end: number): Node => ({
 
 /** The place of every key of one text, which is valid TOML. Nothing is computed before somebody asks. */
 export class Positions {
-  private readonly text: string
-  private tree: Node | undefined
-  private starts: ReadonlyArray<number> | undefined
+  private readonly source: Source
+  /** Lines of the document in front of the text. */
+  private readonly before: number
 
-  constructor(text: string) {
-    this.text = text
+  private constructor(source: Source, before: number) {
+    this.source = source
+    this.before = before
   }
 
-  private get root(): Node {
-    this.tree ??= new Scanner(this.text, Number.POSITIVE_INFINITY).document()
-    return this.tree
+  /** The places of a text that is a document of its own. */
+  static of(text: string): Positions {
+    return new Positions(new Source(text), 0)
   }
 
-  private get lines(): ReadonlyArray<number> {
-    this.starts ??= lineStarts(this.text)
-    return this.starts
+  /** The same text, as a part of a document that has so many lines in front of it. */
+  below(lines: number): Positions {
+    return lines === this.before ? this : new Positions(this.source, lines)
   }
 
   /** The place of a key or array element, or of the nearest table around it. */
   locate(path: Path): Located {
-    let node = this.root
+    let node = this.source.root
     for (const step of path) {
       const next = childOf(node, step)
       if (next === undefined) return { span: this.span(node.start, node.end), exact: false }
@@ -77,11 +78,12 @@ export class Positions {
    * For strings on one line and strings with escapes it is the place of the key.
    */
   inside(path: Path, line: number, column: number): Span {
-    let node: Node | undefined = this.root
+    const { root, text } = this.source
+    let node: Node | undefined = root
     for (const step of path) node = node === undefined ? undefined : childOf(node, step)
     if (node === undefined || node.value < 0) return this.locate(path).span
-    const quotes = this.text.slice(node.value, node.value + 3)
-    const body = this.text.slice(node.value + 3, skipString(this.text, node.value) - 3)
+    const quotes = text.slice(node.value, node.value + 3)
+    const body = text.slice(node.value + 3, skipString(text, node.value) - 3)
     if (quotes !== "'''" && (quotes !== '"""' || body.includes("\\"))) return this.locate(path).span
     const first = this.span(node.value + 3, node.value + 3)
     // A line end right behind the opening quotes is not part of the string.
@@ -91,8 +93,9 @@ export class Positions {
 
   /** The text of a line, without its end. */
   lineText(line: number): string {
-    const start = this.lines[line - 1] ?? this.text.length
-    return this.text.slice(start, lineEnd(this.text, start)).replace(/\r$/, "")
+    const { lines, text } = this.source
+    const start = lines[line - this.before - 1] ?? text.length
+    return text.slice(start, lineEnd(text, start)).replace(/\r$/, "")
   }
 
   /** Every path of the text, for tests against the parsed value. */
@@ -108,12 +111,34 @@ export class Positions {
         visit(item, [...path, index])
       }
     }
-    visit(this.root, [])
+    visit(this.source.root, [])
     return found
   }
 
   private span(start: number, end: number): Span {
-    return spanOf(this.lines, start, end)
+    const span = spanOf(this.source.lines, start, end)
+    return this.before === 0 ? span : { ...span, line: span.line + this.before }
+  }
+}
+
+/** A text with what is found out about it on demand. */
+class Source {
+  readonly text: string
+  private tree: Node | undefined
+  private starts: ReadonlyArray<number> | undefined
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  get root(): Node {
+    this.tree ??= new Scanner(this.text, Number.POSITIVE_INFINITY).document()
+    return this.tree
+  }
+
+  get lines(): ReadonlyArray<number> {
+    this.starts ??= lineStarts(this.text)
+    return this.starts
   }
 }
 
@@ -301,37 +326,3 @@ class Scanner {
 }
 
 const BARE_VALUE = /[^,\]}#\r\n]*/y
-const BARE_KEY = /[A-Za-z0-9_-]*/y
-
-const endOfBareKey = (text: string, from: number): number => {
-  BARE_KEY.lastIndex = from
-  BARE_KEY.exec(text)
-  return Math.max(BARE_KEY.lastIndex, from + 1)
-}
-
-const lineEnd = (text: string, from: number): number => {
-  const end = text.indexOf("\n", from)
-  return end === -1 ? text.length : end
-}
-
-/** The end of the string that begins at `from`, behind its closing quotes. */
-const skipString = (text: string, from: number): number => {
-  const quote = text[from]!
-  const literal = quote === "'"
-  const multiline = text.startsWith(quote.repeat(3), from)
-  const closing = multiline ? quote.repeat(3) : quote
-  let at = from + closing.length
-  while (at < text.length) {
-    if (!literal && text[at] === "\\") at += 2
-    else if (text.startsWith(closing, at)) {
-      at += closing.length
-      // Up to two quotes may stand before the closing three and belong to the string.
-      if (multiline) for (let extra = 0; extra < 2 && text[at] === quote; extra++) at++
-      return at
-    } else at++
-  }
-  return text.length
-}
-
-const unquote = (raw: string): string =>
-  raw.includes("\\") ? Object.keys(parseToml(`${raw}=0`))[0]! : raw.slice(1, -1)

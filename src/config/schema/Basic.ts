@@ -4,6 +4,21 @@
 import * as Schema from "effect/Schema"
 import * as Values from "./Values.ts"
 
+/** Categories of notifications. Spec: runtime 15. */
+export const NOTIFICATIONS = [
+  "backend_status",
+  "upstream_status",
+  "service_discover_fail",
+  "tls_validity",
+  "parse_certificate_fail",
+  "lets_encrypt",
+  "diff_config",
+  "reload_config",
+  "reload_config_fail",
+  "restart",
+  "restart_fail"
+] as const
+
 export const Basic = Schema.Struct({
   name: Values.optional(Values.Text, "Name of this instance, for people."),
   error_template: Values.withDefault(
@@ -57,7 +72,10 @@ export const Basic = Schema.Struct({
   log_format_json: Values.flagKey(false, "Whether log lines are JSON."),
   sentry: Values.optional(Values.Text, "DSN of a Sentry project that receives errors."),
   pyroscope: Values.optional(Values.Text, "URL of a Pyroscope server that receives profiles."),
-  auto_restart_check_interval: Values.durationKey(90_000, "Time between two checks for a changed configuration."),
+  auto_restart_check_interval: Values.durationKey(
+    90_000,
+    "Accepted for compatibility; has no effect here: changes are noticed within a second."
+  ),
   log_compress_algorithm: Values.optional(Values.Text, "Compression of old log files: `gzip` or `zstd`. Unset: none."),
   log_compress_level: Values.withDefault(Values.U8, 0, 0, "Compression level; 0 is the default (gzip 9, zstd 9)."),
   log_compress_days_ago: Values.withDefault(

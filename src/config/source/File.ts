@@ -1,157 +1,120 @@
 /**
- * Configuration in one file, or in every `.toml` file below a folder.
+ * Configuration in one file, or in every file below a folder: read, followed, and saved.
  *
- * The path may start with `~` and may carry a `?query`, which only concerns writing. A path that does not exist is an
- * error that names it: the reference starts without listeners, and a typo looks like a healthy start. Hidden files
- * and folders are left out, so that editor backups and the versioned folders of mounted config maps do not count
- * twice. Spec: config 1.
+ * The path may start with `~` and may carry a `?query`, which only concerns writing: `separation` gives new items a
+ * file each, `enable_history=true` keeps what is replaced. To read a path that does not exist is an error that names
+ * it: the reference starts without listeners, and a typo looks like a healthy start. To whoever saves, it is an empty
+ * store that the first commit creates. Spec: config 1, 15.
+ *
+ * Parts, in `file/`: a scan says which files there are, a tree keeps the scan up to date, documents are read along
+ * it, a watch says when to look again, a commit replaces documents under a lock.
  */
-import type { Stats } from "node:fs"
-import { readdir, readFile, realpath, stat } from "node:fs/promises"
-import { extname, join } from "node:path"
+import { extname } from "node:path"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as RcRef from "effect/RcRef"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import { absolutePath } from "../../platform/HomePath.ts"
+import { FileSystem } from "../../platform/FileSystem.ts"
 import { ConfigSource, ConfigSourceError } from "../ConfigSource.ts"
-import type { RawDocument } from "../Draft.ts"
+import { ConfigStore } from "../ConfigStore.ts"
+import type { Layout } from "../Layout.ts"
+import * as Address from "./file/Address.ts"
+import { commit } from "./file/Commit.ts"
+import { Documents } from "./file/Documents.ts"
+import { EXTENSIONS, Formats } from "./file/Formats.ts"
+import * as History from "./file/History.ts"
+import { Processes } from "./file/Holder.ts"
+import { WAIT_MILLIS } from "./file/Lock.ts"
+import { Tree } from "./file/Tree.ts"
+import { watch } from "./file/Watch.ts"
 
-/** Largest file that is read as configuration. */
-const MAX_FILE_BYTES = 64 * 1024 * 1024
+export interface FileOptions {
+  /** Whether the system's events are listened to. Without them changes are polled. Default: yes. */
+  readonly events?: boolean
+  /** How long a commit waits for another process that is saving. Default: 10 s. */
+  readonly lockWaitMillis?: number
+}
 
-const MAX_DEPTH = 16
+/** The file or folder at `path`, the value of `-c`, as a source and as a store. */
+export const layer = (path: string, options: FileOptions = {}): Layer.Layer<ConfigSource | ConfigStore> =>
+  Layer.effectContext(
+    Effect.matchEffect(Effect.fromResult(Address.parse(path)), {
+      onFailure: (error) => Effect.succeed(broken(path, error)),
+      onSuccess: (address) => make(address, options)
+    })
+  )
 
-/** Reads the file or folder at `path` whenever it is asked to. It announces no changes. */
-export const layer = (path: string): Layer.Layer<ConfigSource> =>
-  Layer.succeed(ConfigSource, {
-    read: Effect.tryPromise({
-      try: () => readPath(stripQuery(path)),
-      catch: (cause) => (cause instanceof ConfigSourceError ? cause : failure(path, cause))
+const make = Effect.fnUntraced(function* (address: Address.Address, options: FileOptions) {
+  const { events = true, lockWaitMillis = WAIT_MILLIS } = options
+  const fs = yield* FileSystem
+  const processes = yield* Processes
+  const isSingle = yield* Effect.match(fs.stat(address.path), {
+    onFailure: () => EXTENSIONS.includes(extname(address.path)),
+    onSuccess: ({ kind }) => kind !== "folder"
+  })
+  const layout: Layout = isSingle ? "single" : address.separation ? "by-item" : "by-type"
+  const tree = new Tree(fs, address)
+  const documents = new Documents(fs, address, tree)
+  const formats = new Formats()
+  // One for all who follow, so that a change is looked at once. There is none while nobody does.
+  const watching = yield* RcRef.make({ acquire: watch(fs, tree, documents, events) })
+  const extension = isSingle
+    ? Effect.succeed(extname(address.path))
+    : Effect.map(tree.current, ({ scan }) => scan.extension)
+  const place = { fs, address, isSingle, extension, lock: { processes, waitMillis: lockWaitMillis } }
+  const one = Semaphore.makeUnsafe(1)
+  return Context.make(ConfigSource, {
+    read: Effect.flatMap(documents.read, ({ documents, scan }) => {
+      if (scan.kind === "file" || scan.kind === "folder") return formats.toToml(documents)
+      return Effect.fail(scan.kind === "missing" ? missing(address) : noConfiguration(address))
     }),
-    changes: Stream.never
-  })
+    changes: Stream.unwrap(
+      Effect.gen(function* () {
+        const changes = yield* PubSub.subscribe(yield* RcRef.get(watching))
+        // The first comes by itself, so that no change between reading and following is lost.
+        return Stream.concat(Stream.succeed(undefined), Stream.fromSubscription(changes))
+      })
+    )
+  }).pipe(
+    Context.add(ConfigStore, {
+      place: address.shown,
+      layout,
+      read: Effect.flatMap(documents.read, ({ documents, scan }) =>
+        scan.kind === "other" ? Effect.fail(noConfiguration(address)) : formats.toToml(documents)
+      ),
+      commit: (writes) =>
+        commit(place, writes).pipe(
+          Effect.onExit((exit) =>
+            Effect.sync(() => {
+              if (exit._tag === "Failure") tree.touchAll()
+              else for (const { key } of writes) tree.touchKey(key)
+            })
+          ),
+          // In turns within this process, so that they do not wait for the lock by the clock.
+          one.withPermits(1)
+        ),
+      history: address.keepsHistory ? (key) => History.read(fs, address, key) : null
+    })
+  )
+})
 
-/** The path without its query. */
-const stripQuery = (path: string): string => path.split("?", 1)[0]!
+const missing = ({ path, shown }: Address.Address): ConfigSourceError =>
+  new ConfigSourceError({ file: shown, message: `no configuration at ${path}`, hint: "check the path after -c" })
 
-const readPath = async (path: string): Promise<ReadonlyArray<RawDocument>> => {
-  const absolute = absolutePath(path)
-  const stats = await statOf(path, absolute)
-  if (stats.isFile()) return [await readDocument(path, absolute, stats)]
-  if (!stats.isDirectory()) throw new ConfigSourceError({ file: path, message: "is neither a file nor a folder" })
-  const files: Array<string> = []
-  await list(absolute, "", files, new Set())
-  const documents = files.filter((file) => extname(file) === ".toml").sort()
-  if (documents.length === 0) {
-    const other = files.find((file) => UNSUPPORTED.has(extname(file)))
-    if (other !== undefined) throw unsupported(join(path, other))
-  }
-  // One after another: a folder of ten thousand files must not need as many descriptors.
-  const read: Array<RawDocument> = []
-  for (const file of documents) {
-    const full = join(absolute, file)
-    read.push(await readDocument(join(path, file), full, await statOf(join(path, file), full)))
-  }
-  return read
-}
+const noConfiguration = ({ shown }: Address.Address): ConfigSourceError =>
+  new ConfigSourceError({ file: shown, message: "is neither a file nor a folder" })
 
-const statOf = async (path: string, absolute: string): Promise<Stats> => {
-  try {
-    return await stat(absolute)
-  } catch (cause) {
-    throw codeOf(cause) === "ENOENT"
-      ? new ConfigSourceError({
-          file: path,
-          message: `no configuration at ${absolute}`,
-          hint: "check the path after -c"
-        })
-      : failure(path, cause)
-  }
-}
-
-/** Collects the files below a folder, as paths relative to it. */
-const list = async (
-  root: string,
-  folder: string,
-  files: Array<string>,
-  seen: Set<string>,
-  depth = 0
-): Promise<void> => {
-  const full = join(root, folder)
-  try {
-    const real = await realpath(full)
-    // Links may form a loop.
-    if (seen.has(real) || depth > MAX_DEPTH) return
-    seen.add(real)
-    for (const entry of await readdir(full, { withFileTypes: true })) {
-      if (entry.name.startsWith(".")) continue
-      const path = join(folder, entry.name)
-      const kind = entry.isSymbolicLink() ? await stat(join(root, path)) : entry
-      if (kind.isDirectory()) await list(root, path, files, seen, depth + 1)
-      else if (kind.isFile()) files.push(path)
-    }
-  } catch (cause) {
-    throw cause instanceof ConfigSourceError ? cause : await explain(full, full, cause)
-  }
-}
-
-const readDocument = async (path: string, absolute: string, stats: Stats): Promise<RawDocument> => {
-  if (UNSUPPORTED.has(extname(absolute))) throw unsupported(path)
-  if (stats.size > MAX_FILE_BYTES) {
-    throw new ConfigSourceError({ file: path, message: `is larger than ${MAX_FILE_BYTES} bytes` })
-  }
-  try {
-    return { file: path, text: decodeText(path, await readFile(absolute)) }
-  } catch (cause) {
-    throw cause instanceof ConfigSourceError ? cause : await explain(path, absolute, cause)
-  }
-}
-
-const UNSUPPORTED: ReadonlySet<string> = new Set([".hcl", ".kdl"])
-
-const unsupported = (path: string): ConfigSourceError =>
-  new ConfigSourceError({
-    file: path,
-    message: `${extname(path).slice(1).toUpperCase()} configuration is not supported yet`,
-    hint: "write it as TOML"
-  })
-
-const decodeText = (path: string, bytes: Buffer): string => {
-  const text = bytes.toString("utf8")
-  const again = Buffer.from(text, "utf8")
-  if (again.equals(bytes)) return text
-  // Invalid bytes became U+FFFD; the first difference is where they began.
-  let at = 0
-  while (again[at] === bytes[at]) at++
-  const before = bytes.subarray(0, at).toString("utf8")
-  const line = before.split("\n").length
-  const column = before.length - before.lastIndexOf("\n")
-  throw new ConfigSourceError({ file: path, message: "text is not valid UTF-8", line, column })
-}
-
-/** A failure with what can be learned about the file's owner and mode. */
-const explain = async (path: string, absolute: string, cause: unknown): Promise<ConfigSourceError> => {
-  const code = codeOf(cause)
-  if (code !== "EACCES" && code !== "EPERM") return failure(path, cause)
-  try {
-    const { uid, gid, mode } = await stat(absolute)
-    const octal = (mode & 0o7777).toString(8).padStart(4, "0")
-    const message = `permission denied, owner ${uid}:${gid}, mode ${octal}`
-    return new ConfigSourceError({ file: path, message, hint: "change the owner with chown or the mode with chmod" })
-  } catch {
-    return failure(path, cause)
-  }
-}
-
-const failure = (path: string, cause: unknown): ConfigSourceError => {
-  const code = codeOf(cause)
-  const denied = code === "EACCES" || code === "EPERM"
-  return new ConfigSourceError({
-    file: path,
-    message: denied ? "permission denied" : `cannot be read, ${code ?? String(cause)}`,
-    ...(denied ? { hint: "every folder on the way needs the execute permission" } : undefined)
-  })
-}
-
-const codeOf = (cause: unknown): string | undefined =>
-  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined
+/** A path that cannot be understood says so to everybody who uses it. */
+const broken = (path: string, error: ConfigSourceError): Context.Context<ConfigSource | ConfigStore> =>
+  Context.make(ConfigSource, { read: Effect.fail(error), changes: Stream.never }).pipe(
+    Context.add(ConfigStore, {
+      place: path,
+      layout: "single",
+      read: Effect.fail(error),
+      commit: () => Effect.fail(error),
+      history: null
+    })
+  )

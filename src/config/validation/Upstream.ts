@@ -9,27 +9,27 @@ import * as Duration from "../../model/Duration.ts"
 import { isName } from "../../model/Fields.ts"
 import * as IpRules from "../../model/IpRules.ts"
 import { didYouMean } from "../../model/Suggestion.ts"
-import { type Draft, type Item, text, texts } from "../Draft.ts"
+import { type Item, type Report, text, texts } from "../Draft.ts"
 import { ALPN, DISCOVERY } from "../schema/Upstream.ts"
 import { lookup } from "../schema/Values.ts"
 
 /** Reports what is wrong with one upstream. */
-export const validate = (draft: Draft, item: Item): void => {
-  validateAddresses(draft, item)
-  warnUnknown(draft, item, "discovery", DISCOVERY, "and works like dns")
-  warnUnknown(draft, item, "alpn", ALPN, "and means H1")
-  validateAlgo(draft, item)
-  validateHealthCheck(draft, item)
+export const validate = (report: Report, item: Item): void => {
+  validateAddresses(report, item)
+  warnUnknown(report, item, "discovery", DISCOVERY, "and works like dns")
+  warnUnknown(report, item, "alpn", ALPN, "and means H1")
+  validateAlgo(report, item)
+  validateHealthCheck(report, item)
   for (const code of text(item, "backend_failure_status_code")?.split(",") ?? []) {
     if (code.trim() === "" || /^[1-9]\d\d$/.test(code.trim())) continue
     const message = `${JSON.stringify(code.trim())} is ignored`
-    draft.about("warning", item, ["backend_failure_status_code"], message, {
+    report.about("warning", item, ["backend_failure_status_code"], message, {
       expected: "a comma list of status codes such as 500,502"
     })
   }
   for (const server of text(item, "dns_server")?.split(",") ?? []) {
     if (server.trim() === "" || isNameServer(server.trim())) continue
-    draft.about("warning", item, ["dns_server"], `${JSON.stringify(server.trim())} is ignored`, {
+    report.about("warning", item, ["dns_server"], `${JSON.stringify(server.trim())} is ignored`, {
       expected: "a comma list of IP addresses"
     })
   }
@@ -44,18 +44,18 @@ const isNameServer = (text: string): boolean => {
   )
 }
 
-const validateAddresses = (draft: Draft, item: Item): void => {
+const validateAddresses = (report: Report, item: Item): void => {
   const discovery = lookup(DISCOVERY, text(item, "discovery") ?? "")
   const addrs = item.table["addrs"]
   if (Array.isArray(addrs) && addrs.length === 0 && discovery !== "transparent") {
-    draft.about("error", item, ["addrs"], "upstream addrs is empty", { expected: "at least one address" })
+    report.about("error", item, ["addrs"], "upstream addrs is empty", { expected: "at least one address" })
   }
   const list = texts(item, "addrs")
   if (discovery === "docker") {
     for (const [index, addr] of list) {
       // A container label stands for the host, and only a weight can be checked.
       if (!/\s0+$/.test(addr.trim())) continue
-      draft.about("error", item, ["addrs", index], `upstream addr(${addr}) is invalid, weight must be at least 1`)
+      report.about("error", item, ["addrs", index], `upstream addr(${addr}) is invalid, weight must be at least 1`)
     }
     return
   }
@@ -66,21 +66,21 @@ const validateAddresses = (draft: Draft, item: Item): void => {
   for (const [index, addr, entry] of parsed) {
     const path = ["addrs", index]
     if (entry instanceof Address.AddressError) {
-      draft.about("error", item, path, `upstream addr(${addr}) is invalid, ${entry.message}`, {
+      report.about("error", item, path, `upstream addr(${addr}) is invalid, ${entry.message}`, {
         expected: "host[:port] [weight], such as 10.0.0.1:8080 or api.internal:80 5"
       })
     } else if (isStatic && entry.address.kind === "tcp" && Address.isUnusableIp(entry.address.host)) {
-      draft.about("error", item, path, `upstream addr(${addr}) is an invalid IP`, {
+      report.about("error", item, path, `upstream addr(${addr}) is an invalid IP`, {
         expected: "an address that a backend can have"
       })
-    } else if (entry.warning !== undefined) draft.about("warning", item, path, entry.warning)
+    } else if (entry.warning !== undefined) report.about("warning", item, path, entry.warning)
   }
 }
 
 const isHostName = (address: Address.Address): boolean => address.kind === "tcp" && !IpRules.isAddress(address.host)
 
 const warnUnknown = (
-  draft: Draft,
+  report: Report,
   item: Item,
   key: string,
   words: Readonly<Record<string, string>>,
@@ -89,7 +89,7 @@ const warnUnknown = (
   const value = text(item, key)
   if (value === undefined || lookup(words, value) !== undefined) return
   const choices = Object.values(words)
-  draft.about("warning", item, [key], `${key} ${JSON.stringify(value)} is unknown ${meaning}`, {
+  report.about("warning", item, [key], `${key} ${JSON.stringify(value)} is unknown ${meaning}`, {
     expected: [...new Set(choices)].join(", "),
     hint: didYouMean(value, choices)
   })
@@ -97,12 +97,12 @@ const warnUnknown = (
 
 const HASHES = ["ip", "url", "path", "header", "cookie", "query"]
 
-const validateAlgo = (draft: Draft, item: Item): void => {
+const validateAlgo = (report: Report, item: Item): void => {
   const value = text(item, "algo")
   if (value === undefined || value === "" || value === "round_robin" || value === "hash") return
   const [kind, type = "", key = ""] = value.split(":")
   const warn = (message: string, hint: string | undefined): void =>
-    draft.about("warning", item, ["algo"], message, {
+    report.about("warning", item, ["algo"], message, {
       expected:
         "round_robin, hash:ip, hash:url, hash:path, hash:header:<name>, hash:cookie:<name> or hash:query:<name>",
       hint
@@ -121,13 +121,13 @@ const SCHEMES = ["tcp:", "http:", "https:", "grpc:"]
 const DURATIONS = ["connection_timeout", "read_timeout", "check_frequency"]
 const COUNTS = ["success", "failure"]
 
-const validateHealthCheck = (draft: Draft, item: Item): void => {
+const validateHealthCheck = (report: Report, item: Item): void => {
   const value = text(item, "health_check")
   if (value === undefined || value === "") return
   const url = parseUrl(value)
   const problem = url === undefined ? `url parse error: ${urlProblem(value)}, ${value}` : schemeProblem(url, value)
   if (url === undefined || problem !== undefined) {
-    draft.about("error", item, ["health_check"], problem ?? "", {
+    report.about("error", item, ["health_check"], problem ?? "", {
       expected: "a URL such as http://host/path, tcp://name or grpc://host"
     })
     return
@@ -137,7 +137,7 @@ const validateHealthCheck = (draft: Draft, item: Item): void => {
       ? typeof Duration.parse(parameter) !== "number"
       : COUNTS.includes(key) && !/^[1-9]\d{0,8}$/.test(parameter)
     if (!ignored) continue
-    draft.about("warning", item, ["health_check"], `${key} ${JSON.stringify(parameter)} is ignored`, {
+    report.about("warning", item, ["health_check"], `${key} ${JSON.stringify(parameter)} is ignored`, {
       expected: DURATIONS.includes(key) ? "a duration such as 10s" : "a whole number of at least 1"
     })
   }

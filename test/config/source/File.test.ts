@@ -78,14 +78,19 @@ describe("File", () => {
     })
   )
 
-  it.effect("in another format is not supported yet", () =>
+  it.live("in another format is read as TOML, converted once", () =>
     Effect.gen(function* () {
-      const hcl = yield* Effect.flip(read(write("one/pingap.hcl", "")))
-      assert.strictEqual(hcl.message, "HCL configuration is not supported yet")
-      write("two/pingap.kdl", "")
-      const kdl = yield* Effect.flip(read(join(folder, "two")))
-      assert.strictEqual(kdl.message, "KDL configuration is not supported yet")
-      assert.strictEqual(kdl.file, join(folder, "two/pingap.kdl"))
+      const hcl = write("one/pingap.hcl", 'upstream "api" {\n  addrs = ["127.0.0.1:1"]\n}\n')
+      yield* Effect.gen(function* () {
+        const source = yield* ConfigSource
+        const [document] = yield* source.read
+        assert.strictEqual(document!.file, hcl)
+        assert.match(document!.text, /^\[upstreams\.api\]\naddrs = \[ ?"127\.0\.0\.1:1",? ?\]\n/)
+        assert.strictEqual((yield* source.read)[0], document)
+      }).pipe(Effect.provide(File.layer(hcl)))
+      write("two/pingap.kdl", 'upstream "api" addrs="127.0.0.1:1"\n')
+      const [kdl] = yield* read(join(folder, "two"))
+      assert.match(kdl!.text, /addrs = \[ ?"127\.0\.0\.1:1",? ?\]/)
     })
   )
 
