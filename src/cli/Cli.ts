@@ -11,6 +11,8 @@ import { print, survive } from "./Output.ts"
 /** Runs the program that `argv` (without node and script) asks for, and sets the exit code when it has ended. */
 export const run = (argv: ReadonlyArray<string>): void => {
   survive()
+  // Lists of processes show arguments to everybody.
+  if (argv.some((argument) => /[?&]password=(?!\$ENV:)/.test(argument))) process.title = "pingap"
   const command = Arguments.parse(argv, process.env)
   if (command instanceof Arguments.UsageError) {
     process.stderr.write(`pingap: ${command.message}\nTry 'pingap --help'.\n`)

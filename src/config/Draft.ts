@@ -10,6 +10,7 @@ import { NAMED_SECTIONS, type NamedSection } from "./ConfigSchema.ts"
 import { type Diagnostic, formatPath, type Severity } from "./Diagnostic.ts"
 import type { Converted } from "./format/Nested.ts"
 import { Places } from "./format/Places.ts"
+import { hintFor } from "./format/TomlHints.ts"
 import type { Path, Positions, Span } from "./format/TomlPositions.ts"
 import type { Part, Reading } from "./format/TomlReader.ts"
 
@@ -95,7 +96,9 @@ export class Draft implements Report {
       this.incomplete = true
       const text = document.text.split("\n", line)[line - 1] ?? ""
       const span = { line, column, length: 1 }
-      this.report("error", { file: document.file, span, text: text.replace(/\r$/, "") }, "", message)
+      this.report("error", { file: document.file, span, text: text.replace(/\r$/, "") }, "", message, {
+        hint: hintFor(text, message)
+      })
     }
     const places = "placed" in document ? this.addProblems(document as Converted) : undefined
     for (const part of parts) {

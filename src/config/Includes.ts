@@ -96,7 +96,12 @@ export class Includes {
       if (snippet === undefined) continue
       from.push(snippet.table)
       for (const [key, value] of Object.entries(snippet.table)) {
-        if (key === "includes") continue
+        if (key === "includes") {
+          draft.report("warning", snippet.place(key), formatPath(item.path), "an included storage includes nothing", {
+            hint: `list the storage in includes of ${item.section}.${item.name}`
+          })
+          continue
+        }
         const other = broughtBy.get(key)
         if (other !== undefined) {
           const message =

@@ -173,8 +173,13 @@ const makeSink = (options: SinkOptions): Sink => {
     if (!levels.isEnabled(level, fields?.["category"])) return
     options.append(format(millis ?? Date.now(), level, message, fields))
   }
+  const known = new Set<string>()
   const warnRejected = () => {
-    for (const directive of levels.rejected) log("warn", "ignored a log level", { category: "log", directive })
+    for (const directive of levels.rejected) {
+      if (known.has(directive)) continue
+      known.add(directive)
+      log("warn", "ignored a log level", { category: "log", directive })
+    }
   }
   warnRejected()
   return {

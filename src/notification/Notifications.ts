@@ -17,7 +17,6 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
 import { Config } from "../config/Config.ts"
 import type { BasicConf } from "../config/ConfigSchema.ts"
 import { Environment } from "../platform/Environment.ts"
@@ -60,7 +59,7 @@ const CLOSING = Duration.seconds(2)
 const RETRIES = { schedule: Schedule.exponential("1 second", 3), times: 2 } as const
 
 const make = Effect.gen(function* () {
-  const { webhook } = yield* followWebhook
+  const webhook = yield* followWebhook
   const queue = yield* Queue.sliding<Notification, Cause.Done>(CAPACITY)
   let dropped = 0
   let isBusy = false
@@ -124,30 +123,18 @@ const make = Effect.gen(function* () {
   })
 }).pipe(Effect.annotateLogs({ category: "webhook" }))
 
-/** The receiver of the configuration in force. One that cannot be used is said once, when it comes into force. */
+/** The receiver of the configuration in force; null when there is none, or none that can be used. */
 const followWebhook = Effect.gen(function* () {
   const config = yield* Config
   let seen: BasicConf | null = null
   let known: Webhook.Webhook | null = null
-  const webhook = Effect.map(config.current, ({ config: { basic } }) => {
+  return Effect.map(config.current, ({ config: { basic } }) => {
     if (basic !== seen) {
-      const found = Webhook.of(basic)
-      known = found instanceof Webhook.WebhookProblem ? null : found
+      known = Webhook.of(basic)
       seen = basic
     }
     return known
   })
-  yield* config.changes.pipe(
-    Stream.map(({ config: { basic } }) => basic),
-    Stream.changesWith((a, b) => a.webhook === b.webhook),
-    Stream.runForEach((basic) => {
-      const found = Webhook.of(basic)
-      return found instanceof Webhook.WebhookProblem ? Effect.logWarning(found.message) : Effect.void
-    }),
-    Effect.catchCause((cause) => Effect.logError("basic.webhook is not checked any more", cause)),
-    Effect.forkScoped
-  )
-  return { webhook }
 })
 
 // Whoever has something to tell logs it in its own words; this says what was told to others.

@@ -27,19 +27,14 @@ export interface Webhook {
   readonly name: string
 }
 
-/** Why `basic.webhook` cannot be used. */
-export class WebhookProblem extends Data.TaggedClass("WebhookProblem")<{ readonly message: string }> {}
-
 const FORMATS: Readonly<Record<string, Format>> = { wecom: Wecom.format, dingtalk: Dingtalk.format }
 
-/** The receiver, null when there is none. */
-export const of = (basic: BasicConf): Webhook | WebhookProblem | null => {
+/** The receiver; null when there is none, or the address is none: validation has said so. */
+export const of = (basic: BasicConf): Webhook | null => {
   const address = basic.webhook.trim()
   if (address === "") return null
   const url = URL.parse(address)
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    return new WebhookProblem({ message: "basic.webhook is no http or https URL; notifications are not sent" })
-  }
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) return null
   const headers: Record<string, string> = { "content-type": "application/json", "user-agent": `pingap/${VERSION}` }
   if (url.username !== "" || url.password !== "") {
     const user = `${decoded(url.username)}:${decoded(url.password)}`

@@ -39,7 +39,10 @@ export const run = (options: RunOptions): Effect.Effect<number, Error> =>
       const addresses = yield* proxy.addresses
       if (addresses.length === 0) yield* Effect.logWarning(NOTHING_LISTENS)
       for (const { host, port, server } of addresses) {
-        yield* Effect.logInfo("listening", { server, address: port === -1 ? host : `${host}:${port}` })
+        yield* Effect.logInfo("listening", {
+          server,
+          address: port === -1 ? host : host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+        })
       }
       yield* Effect.forkScoped(reloadOn(signals.reload, proxy))
       const signal = yield* Deferred.await(signals.first)

@@ -1,16 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import fc from "fast-check"
-import * as Conversion from "../../../src/config/format/Conversion.ts"
-import { scan } from "../../../src/config/format/HclText.ts"
-import type { Converted } from "../../../src/config/format/Nested.ts"
-import { problemsOf, textAt, valueOf } from "./conversions.ts"
-
-/** All of these texts in one thread, because starting it takes longer than reading them. */
-const readAll = (texts: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Converted>> =>
-  Effect.map(Conversion.toToml(texts.map((text, index) => ({ file: `${index}.hcl`, text }))), (documents) =>
-    documents.filter(Conversion.isConverted)
-  )
+import { assertAnswered, problemsOf, readAll, textAt, valueOf } from "./conversions.ts"
 
 const flat = `basic {
   name         = "pingap"
@@ -77,7 +68,7 @@ const attached = `server "web" {
 plugin "top" { category = "ping" }`
 
 describe("documents", () => {
-  it.effect("6 say the same as in TOML", () =>
+  it.live("6 say the same as in TOML", () =>
     Effect.gen(function* () {
       const cases: ReadonlyArray<readonly [name: string, text: string, expected: unknown]> = [
         [
@@ -187,7 +178,10 @@ describe("documents", () => {
           }
         ]
       ]
-      const converted = yield* readAll(cases.map(([, text]) => text))
+      const converted = yield* readAll(
+        "hcl",
+        cases.map(([, text]) => text)
+      )
       for (const [index, [name, , expected]] of cases.entries()) {
         const document = converted[index]!
         assert.deepStrictEqual(problemsOf(document), [], name)
@@ -197,10 +191,14 @@ describe("documents", () => {
   )
 })
 
+const INTERPOLATED = "interpolations are not evaluated; this one is taken as text, which HCL writes as $${…}"
+
+const UNTERMINATED = "3:1 error: unterminated template string [No closing marker was found for the string.]"
+
 describe("problems", () => {
-  it.effect("13 are named at their place", () =>
+  it.live("13 are named at their place", () =>
     Effect.gen(function* () {
-      const cases: ReadonlyArray<readonly [text: string, problems: ReadonlyArray<string>]> = [
+      const cases: ReadonlyArray<readonly [text: string, problems: ReadonlyArray<string>, value?: unknown]> = [
         ['unknown_block "test" {\n}', ["1:1 error: unknown HCL block type: unknown_block"]],
         ['basic {\n}\nsever "a" { addr = "x" }', ['3:1 error: unknown HCL block type: sever [did you mean "server"?]']],
         ['server {\n  addr = "x"\n}', ["1:1 error: `server` block requires a name label"]],
@@ -228,10 +226,7 @@ describe("problems", () => {
         ],
         ['server "s" {\n  location {\n  }\n}', ["2:3 warning: location without a name is ignored"]],
         ['basic {\n  name = upper("x")\n}', ["2:3 warning: expressions are not evaluated; this one is taken as text"]],
-        [
-          `basic {\n  name = "a $\{upper("x")}"\n}`,
-          ["2:13 warning: interpolations are not evaluated; this one is taken as text, which HCL writes as $${…}"]
-        ],
+        [`basic {\n  name = "a $\{upper("x")}"\n}`, [`2:13 warning: ${INTERPOLATED}`]],
         ["basic {\n  threads = 9007199254740993\n}", ["2:3 error: integer is too large to be exact"]],
         ["basic {\n  __proto__ = 1\n}", ["2:3 error: the keys __proto__ and constructor are not allowed"]],
         [
@@ -262,43 +257,40 @@ describe("problems", () => {
           ["2:3 error: values are nested deeper than 64 levels"]
         ],
         [`a = ${"[".repeat(100_000)}${"]".repeat(100_000)}`, ["1:1 error: text is nested too deep"]],
-        ['server "after" { addr = "x" }', []]
+        // Files that are being written, cut behind the head of a heredoc.
+        ["basic {\n  name = <<EOT\n", [UNTERMINATED]],
+        ["basic {\n  name = [<<-EOT\r\n", [UNTERMINATED]],
+        [`basic {\n  name = "$\{<<EOT\n`, [UNTERMINATED]],
+        // Problems do not hide the rest of the document, or of the documents.
+        [
+          'sever "x" {\n}\nupstream "u" { addrs = ["a"] }',
+          ['1:1 error: unknown HCL block type: sever [did you mean "server"?]'],
+          { upstreams: { u: { addrs: ["a"] } } }
+        ],
+        // Interpolations stay as text, as captures do.
+        [
+          `location "a" {\n  rewrite = "^/(.*)$ /x/$\{1}"\n  remark = <<EOT\n$\{a} $$\{b}\nEOT\n}`,
+          ["2:25", "4:1"].map((at) => `${at} warning: ${INTERPOLATED}`),
+          { locations: { a: { rewrite: `^/(.*)$ /x/$\{1}`, remark: `$\{a} $\{b}\n` } } }
+        ],
+        ['server "after" { addr = "x" }', [], { servers: { after: { addr: "x" } } }]
       ]
-      const converted = yield* readAll(cases.map(([text]) => text))
-      for (const [index, [text, expected]] of cases.entries()) {
-        assert.deepStrictEqual(problemsOf(converted[index]!), expected, text.slice(0, 200))
-      }
-      assert.deepStrictEqual(valueOf(converted.at(-1)!), { servers: { after: { addr: "x" } } })
-    })
-  )
-
-  it.effect("do not hide the rest of the document", () =>
-    Effect.gen(function* () {
-      const [converted] = yield* readAll(['sever "x" {\n}\nupstream "u" { addrs = ["a"] }'])
-      assert.deepStrictEqual(valueOf(converted!), { upstreams: { u: { addrs: ["a"] } } })
-    })
-  )
-
-  it.effect("13 of interpolations: they stay as text, as captures do", () =>
-    Effect.gen(function* () {
-      const [converted] = yield* readAll([
-        `location "a" {\n  rewrite = "^/(.*)$ /x/$\{1}"\n  remark = <<EOT\n$\{a} $$\{b}\nEOT\n}`
-      ])
-      assert.deepStrictEqual(valueOf(converted!), {
-        locations: { a: { rewrite: `^/(.*)$ /x/$\{1}`, remark: `$\{a} $\{b}\n` } }
-      })
-      assert.deepStrictEqual(
-        problemsOf(converted!).map((problem) => problem.split(":", 2).join(":")),
-        ["2:25 warning", "4:1 warning"]
+      const converted = yield* readAll(
+        "hcl",
+        cases.map(([text]) => text)
       )
+      for (const [index, [text, expected, value]] of cases.entries()) {
+        assert.deepStrictEqual(problemsOf(converted[index]!), expected, text.slice(0, 200))
+        if (value !== undefined) assert.deepStrictEqual(valueOf(converted[index]!), value, text)
+      }
     })
   )
 })
 
 describe("places", () => {
-  it.effect("are those of the HCL text", () =>
+  it.live("are those of the HCL text", () =>
     Effect.gen(function* () {
-      const [converted] = yield* readAll([attached])
+      const [converted] = yield* readAll("hcl", [attached])
       const at = (...path: ReadonlyArray<string | number>): string => textAt(converted!, ...path)
       assert.strictEqual(at("servers", "web"), '1: "web"')
       assert.strictEqual(at("servers", "web", "addr"), "2: addr")
@@ -365,8 +357,11 @@ const document = fc.gen().map((g) => {
 describe("any document", () => {
   it.live("is read as what it says, however it is written", () =>
     Effect.gen(function* () {
-      const cases = fc.sample(document, 400)
-      const converted = yield* readAll(cases.map(({ text }) => text))
+      const cases = fc.sample(document, 200)
+      const converted = yield* readAll(
+        "hcl",
+        cases.map(({ text }) => text)
+      )
       for (const [index, { expected, text }] of cases.entries()) {
         assert.deepStrictEqual(problemsOf(converted[index]!), [], text)
         assert.deepStrictEqual(valueOf(converted[index]!), expected, text)
@@ -374,30 +369,34 @@ describe("any document", () => {
     })
   )
 
-  it("is scanned to its end, also when it is not valid", () => {
+  it.live("is answered, also when it is cut or not valid", () => {
     const part = fc.constantFrom(
+      'plugin "p" {',
       'a "b" {',
       "}",
       "a = ",
       '"',
       "<<E\n",
+      "<<-E\r\n",
       "E\n",
       "\n",
       "[",
       "]",
+      "(",
       "${",
       "$${",
+      "%{",
+      "~}",
       "#",
+      "//",
       "/*",
       "*/",
       "\\",
       "x",
       " "
     )
-    fc.assert(
-      fc.property(fc.array(part), (parts) => {
-        assert.isArray(scan(parts.join("")).blocks)
-      })
-    )
+    const parts = fc.array(part, { maxLength: 30 }).map((parts) => parts.join(""))
+    const cuts = attached.split("\n").map((_, end, lines) => `${lines.slice(0, end).join("\n")}\n`)
+    return assertAnswered("hcl", [...cuts, ...fc.sample(parts, 300)])
   })
 })

@@ -1,9 +1,39 @@
 import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import type { RawDocument } from "../../../src/config/Draft.ts"
+import * as Conversion from "../../../src/config/format/Conversion.ts"
 import type { Converted } from "../../../src/config/format/Nested.ts"
 import { Places } from "../../../src/config/format/Places.ts"
 import * as Toml from "../../../src/config/format/Toml.ts"
 import type { Path } from "../../../src/config/format/TomlPositions.ts"
+
+/**
+ * All of these texts by one thread, because starting it takes longer than reading them. Whatever keeps a reader busy
+ * for ever fails the test that asks: in the thread of the test itself nothing could end it.
+ */
+export const readAll = (format: "hcl" | "kdl", texts: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Converted>> =>
+  Effect.map(
+    Conversion.toToml(
+      texts.map((text, index) => ({ file: `${index}.${format}`, text })),
+      { deadline: "5 seconds" }
+    ),
+    (documents) => documents.filter(Conversion.isConverted)
+  )
+
+/** Reads texts of which nothing is known: each has to be TOML then, or to have an error that is about the text. */
+export const assertAnswered = Effect.fnUntraced(function* (format: "hcl" | "kdl", texts: ReadonlyArray<string>) {
+  const converted = yield* readAll(format, texts)
+  assert.strictEqual(converted.length, texts.length)
+  for (const document of converted) {
+    const errors = document.problems.filter(({ severity }) => severity === "error")
+    assert.isFalse(
+      errors.some(({ message }) => message.includes("in the time that is allowed")),
+      JSON.stringify(document.source)
+    )
+    if (errors.length === 0) assert.isObject(valueOf(document))
+    assert.isAbove(new Places(document.source, document.placed).locate(["servers", "a"]).span.line, 0)
+  }
+})
 
 /** The configuration that a converted document stands for. */
 export const valueOf = ({ text }: RawDocument): unknown => {
