@@ -14,7 +14,8 @@
  * loop. No error and no log holds a value or a passphrase.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes, scrypt, scryptSync } from "node:crypto"
-import { gcmsiv } from "@noble/ciphers/aes.js"
+import { createRequire } from "node:module"
+import type * as Aes from "@noble/ciphers/aes.js"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -132,6 +133,8 @@ const decryptCompatible = (text: string, passphrase: string): Result.Result<stri
 }
 
 const compatibleCipher = (passphrase: string) => {
+  // Loaded for who has such values: few do, and everybody starts.
+  const { gcmsiv }: typeof Aes = createRequire(import.meta.url)("@noble/ciphers/aes.js")
   const key = new Uint8Array(KEY_BYTES)
   key.set(Buffer.from(passphrase, "utf8").subarray(0, KEY_BYTES))
   return gcmsiv(key, Buffer.from("pingap nonce"))

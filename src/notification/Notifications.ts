@@ -59,7 +59,7 @@ const CLOSING = Duration.seconds(2)
 const RETRIES = { schedule: Schedule.exponential("1 second", 3), times: 2 } as const
 
 const make = Effect.gen(function* () {
-  const webhook = yield* followWebhook
+  const { webhook } = yield* followWebhook
   const queue = yield* Queue.sliding<Notification, Cause.Done>(CAPACITY)
   let dropped = 0
   let isBusy = false
@@ -128,13 +128,14 @@ const followWebhook = Effect.gen(function* () {
   const config = yield* Config
   let seen: BasicConf | null = null
   let known: Webhook.Webhook | null = null
-  return Effect.map(config.current, ({ config: { basic } }) => {
+  const webhook = Effect.map(config.current, ({ config: { basic } }) => {
     if (basic !== seen) {
       known = Webhook.of(basic)
       seen = basic
     }
     return known
   })
+  return { webhook }
 })
 
 // Whoever has something to tell logs it in its own words; this says what was told to others.
