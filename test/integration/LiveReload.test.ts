@@ -87,8 +87,17 @@ describe("connections that stay", () => {
       socket.on("data", (chunk: Buffer) => socket.write(chunk.toString("latin1").toUpperCase(), "latin1"))
       return undefined
     }
-    await using clients = new AsyncDisposableStack()
-    const connect = async (): Promise<RawClient> => clients.use(await RawClient.connect(web))
+    const opened: Array<RawClient> = []
+    using _clients = {
+      [Symbol.dispose]: () => {
+        for (const client of opened) client[Symbol.dispose]()
+      }
+    }
+    const connect = async (): Promise<RawClient> => {
+      const client = await RawClient.connect(web)
+      opened.push(client)
+      return client
+    }
 
     const webSockets = await Promise.all(Array.from({ length: WEB_SOCKETS }, connect))
     for (const client of webSockets) assert.strictEqual((await client.send(UPGRADE).response()).status, 101)

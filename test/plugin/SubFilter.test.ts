@@ -189,6 +189,13 @@ describe("any split of a body", () => {
     )
   })
 
+  it.each([
+    ["(?:(?:(?:([^a]))*)*^)*", "bcxba", "<|>b<|>c<|>x<|>b<|>a<|>"],
+    ["(?:[^a]*^)?", "xxxxx", "<|>x<|>x<|>x<|>x<|>x<|>"]
+  ])("%s looks ahead again and again in %s", (source, text, expected) => {
+    assert.strictEqual(rewrite([`subs_filter '${source}' '<$0|$1>' g`], [Buffer.from(text)]).toString(), expected)
+  })
+
   it("gives the same when matches are longer than the window", () => {
     const long = fc.string({ unit: fc.constantFrom("a", "b", "x", "\n"), maxLength: 200 })
     fc.assert(

@@ -4,8 +4,8 @@
  * Held back is only what a match in progress has read so far, at most `max_match_size` bytes: a longer match is not
  * found, or ends at the last place within the limit where it may end. When a candidate fails by its length the search
  * goes back to behind its beginning, as it does to the end of a match that looked further ahead; going back is paid
- * from an allowance of {@link CREDIT} bytes for each byte of the body. A body that has used it up is searched on from
- * where the search stands. All of this is decided by the bytes alone, never by how they were cut into pieces.
+ * from an allowance of {@link CREDIT} bytes for each byte of the body, and {@link ADVANCE} for a start. A body that has
+ * used it up is searched on from where the search stands. All of this is decided by the bytes alone, never by how they were cut into pieces.
  */
 import { FOUND, Machine, TOO_LONG } from "./Machine.ts"
 import type { Program } from "./Program.ts"
@@ -16,6 +16,8 @@ export type Template = ReadonlyArray<Buffer | number>
 
 /** Bytes that may be read again for each byte of the body. */
 const CREDIT = 4
+/** Bytes that may be read again before any were earned: a short body is always searched like a whole text. */
+const ADVANCE = 4_096
 const MIN_STORE = 4_096
 
 /** A rule that replaces every match of the program, or the first. */
@@ -44,7 +46,7 @@ class Pattern implements Rewriter {
   private lastEnd = -1
   /** Up to here text has been paid for. */
   private paid = 0
-  private credit = 0
+  private credit = ADVANCE
   private done = false
 
   constructor(program: Program, template: Template, everywhere: boolean, maxMatchBytes: number) {
