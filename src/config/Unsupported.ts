@@ -5,6 +5,7 @@
  * An entry goes when its feature comes; the reference pages mark the same keys.
  */
 import type { Item, Report, Section } from "./Draft.ts"
+import type { CheckedReport } from "./Validation.ts"
 
 /** Keys without effect in this version, per section; `*` stands for all of a section's. */
 export const WITHOUT_EFFECT: Readonly<Record<Section, ReadonlyArray<string>>> = {
@@ -72,12 +73,12 @@ export const isReported = (section: Section, key: string): boolean =>
   WITHOUT_EFFECT[section].includes(key) && !SILENT.has(key)
 
 /** Warns about every key and value of an item that asks for something that is not there yet. */
-export const validate = (report: Report, item: Item): void => {
+export const validate = (report: CheckedReport, item: Item): void => {
   const keys = WITHOUT_EFFECT[item.section]
   if (keys[0] === "*") report.about("warning", item, [], "has no effect in this version")
   else {
     for (const key of keys) {
-      if (asksForSomething(item.table[key]) && !SILENT.has(key))
+      if (asksForSomething(item.table[key]) && !SILENT.has(key) && !report.hasError([key]))
         report.about("warning", item, [key], "has no effect in this version")
     }
   }

@@ -184,7 +184,7 @@ const validateBasic = (report: Report, item: Item): void => {
     })
   }
   const hour = item.table["log_compress_time_point_hour"]
-  if (typeof hour === "number" && hour > 23) {
+  if (typeof hour === "number" && hour > 23 && hour <= 255) {
     report.about("warning", item, ["log_compress_time_point_hour"], "no log is ever compressed", {
       expected: "an hour of the day, 0 to 23"
     })
