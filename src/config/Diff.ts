@@ -121,10 +121,6 @@ const isSame = (a: unknown, b: unknown): boolean => {
 export const isEmpty = (diff: Diff): boolean =>
   diff.added.length === 0 && diff.removed.length === 0 && diff.modified.length === 0
 
-/** Whether anything of a section is different. */
-export const affects = (diff: Diff, section: Section): boolean =>
-  [diff.added, diff.removed, diff.modified].some((list) => list.some((entity) => entity.section === section))
-
 /** The difference in one line: `3 upstreams, 1 location modified; 1 server added`. */
 export const summary = (diff: Diff): string => {
   const parts = (["modified", "added", "removed"] as const).flatMap((kind) =>

@@ -15,7 +15,6 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { SECTIONS } from "../ConfigSchema.ts"
-import { ConfigSourceError } from "../ConfigSource.ts"
 import type { RawDocument } from "../Draft.ts"
 import type { Answer, Request } from "./ConversionWorker.ts"
 import type { ListKeys } from "./Kdl.ts"
@@ -86,31 +85,6 @@ export const toToml = (
         formatOf(document.file) === undefined ? document : (rest.next().value ?? document)
       )
     })
-  })
-
-/**
- * One document as TOML text, or the first of its errors. For who has no use for places and warnings; it starts a
- * thread each time.
- */
-export const toTomlText = (file: string, text: string): Effect.Effect<string, ConfigSourceError> =>
-  Effect.flatMap(toToml([{ file, text }]), ([document]) => {
-    const errors =
-      document !== undefined && isConverted(document)
-        ? document.problems.filter(({ severity }) => severity === "error")
-        : []
-    const [first] = errors
-    if (first === undefined) return Effect.succeed(document?.text ?? text)
-    const { hint, message, span } = first
-    const more = errors.length === 1 ? "" : ` (and ${errors.length - 1} more)`
-    return Effect.fail(
-      new ConfigSourceError({
-        file,
-        message: `${message}${more}`,
-        ...(hint === undefined ? undefined : { hint }),
-        line: span.line,
-        column: span.column
-      })
-    )
   })
 
 const formatOf = (file: string): Request["format"] | undefined =>

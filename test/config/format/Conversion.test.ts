@@ -56,27 +56,6 @@ describe("documents", () => {
   )
 })
 
-describe("one text", () => {
-  it.live("is TOML or the first error", () =>
-    Effect.gen(function* () {
-      assert.strictEqual(yield* Conversion.toTomlText(kdl.file, kdl.text), '[basic]\nname = "k"\n')
-      const { column, file, hint, line, message } = yield* Effect.flip(
-        Conversion.toTomlText("x.kdl", 'basic {}\nsever "a"\nserver\n')
-      )
-      assert.deepStrictEqual(
-        { column, file, hint, line, message },
-        {
-          column: 1,
-          file: "x.kdl",
-          hint: 'did you mean "server"?',
-          line: 2,
-          message: "unknown KDL node type: sever (and 1 more)"
-        }
-      )
-    })
-  )
-})
-
 describe("a configuration", () => {
   const inToml = `
 [basic]
