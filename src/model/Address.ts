@@ -42,9 +42,11 @@ export interface WeightedAddress {
 
 /** The text of an address, IPv6 in brackets. Equal addresses have equal texts. */
 export const format = (address: Address): string =>
-  address.kind === "unix"
-    ? `unix:${address.path}`
-    : `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`
+  address.kind === "unix" ? `unix:${address.path}` : formatHostPort(address.host, address.port)
+
+/** A host, without brackets, and a port: `10.0.0.1:80`, `[::1]:80`. */
+export const formatHostPort = (host: string, port: number): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 
 /** One listen address: `ip:port`, `[ipv6]:port`, `name:port` or `unix:/path`. The port is required and may be 0. */
 export const parseListen = (text: string): Address | AddressError => {

@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ConnectionOptions, Generation, ListenAddress, ServerEntry } from "../generation/Generation.ts"
 import { Generations } from "../generation/Generations.ts"
+import * as Address from "../model/Address.ts"
 import { Defects, type ReportDefect } from "../platform/Defects.ts"
 import { Timekeeper } from "../platform/Timekeeper.ts"
 import type { ServerRuntime } from "../proxy/Runtime.ts"
@@ -234,8 +235,7 @@ const logChanges = Effect.fnUntraced(function* (
 
 const keyOf = (server: string, address: ListenAddress): string => `${server} ${textOf(address)}`
 
-const textOf = ({ host, port }: ListenAddress): string =>
-  port === -1 ? host : host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+const textOf = ({ host, port }: ListenAddress): string => (port === -1 ? host : Address.formatHostPort(host, port))
 
 /** One bound address: accepts connections and knows those that are open. */
 class Listener implements ConnectionOwner {

@@ -3,6 +3,7 @@
  *
  * The most recently used connection is taken first, so that the least recently used ones age out when load falls.
  */
+import * as Address from "../model/Address.ts"
 import type { Http1Client } from "./Http1Client.ts"
 
 export class Backend {
@@ -20,6 +21,6 @@ export class Backend {
     this.host = host
     this.port = port
     this.weight = weight
-    this.address = port === 0 ? host : host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+    this.address = port === 0 ? host : Address.formatHostPort(host, port)
   }
 }

@@ -16,6 +16,7 @@ import { Generations } from "../../generation/Generations.ts"
 import { AccessLog } from "../../log/AccessLog.ts"
 import { AppLog } from "../../log/AppLog.ts"
 import * as Compression from "../../log/Compression.ts"
+import * as Address from "../../model/Address.ts"
 import { Plugins } from "../../plugin/Plugins.ts"
 import * as Signals from "../../process/Signals.ts"
 import { Hurry } from "../../server/Listeners.ts"
@@ -41,7 +42,7 @@ export const run = (options: RunOptions): Effect.Effect<number, Error> =>
       for (const { host, port, server } of addresses) {
         yield* Effect.logInfo("listening", {
           server,
-          address: port === -1 ? host : host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+          address: port === -1 ? host : Address.formatHostPort(host, port)
         })
       }
       yield* Effect.forkScoped(reloadOn(signals.reload, proxy))

@@ -6,7 +6,7 @@
  * They come from another thread as one text ({@link pack}), which is read when somebody asks: taking over tens of
  * thousands of objects would stall the event loop, and a document without a fault needs none of them.
  */
-import type { Located, Path, Span } from "./TomlPositions.ts"
+import { type Located, lineStarts, type Path, type Span, spanOf } from "./TomlPositions.ts"
 
 /** A path of the converted configuration with its place. */
 export interface Placed {
@@ -21,23 +21,13 @@ export class Lines {
 
   constructor(text: string) {
     this.text = text
-    const starts = [0]
-    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) starts.push(at + 1)
-    this.starts = starts
+    this.starts = lineStarts(text)
   }
 
   /** The span from `start` to `end`, or to the end of its first line. */
   span(start: number, end: number): Span {
-    let low = 0
-    let high = this.starts.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if (this.starts[middle]! <= start) low = middle
-      else high = middle - 1
-    }
-    const column = start - this.starts[low]! + 1
-    const length = Math.min(end - start, this.line(low + 1).length - column + 1)
-    return { line: low + 1, column, length: Math.max(1, length) }
+    const { column, length, line } = spanOf(this.starts, start, end)
+    return { line, column, length: Math.max(1, Math.min(length, this.line(line).length - column + 1)) }
   }
 
   /** The text of a line without its end; empty when there is none. */

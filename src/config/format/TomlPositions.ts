@@ -152,13 +152,15 @@ export const findTooDeep = (text: string, maxDepth: number): Span => {
 const childOf = (node: Node, step: string | number): Node | undefined =>
   typeof step === "number" ? node.items?.[step] : node.children?.get(step)
 
-const lineStarts = (text: string): ReadonlyArray<number> => {
+/** Offsets at which the lines of a text begin. */
+export const lineStarts = (text: string): ReadonlyArray<number> => {
   const starts = [0]
   for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) starts.push(at + 1)
   return starts
 }
 
-const spanOf = (starts: ReadonlyArray<number>, start: number, end: number): Span => {
+/** A stretch of a text whose lines begin at `starts`. */
+export const spanOf = (starts: ReadonlyArray<number>, start: number, end: number): Span => {
   let low = 0
   let high = starts.length - 1
   while (low < high) {
